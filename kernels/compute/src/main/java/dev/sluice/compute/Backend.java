@@ -1,0 +1,63 @@
+package dev.sluice.compute;
+
+import dev.sluice.compute.op.AttentionOps;
+import dev.sluice.compute.op.ElementwiseOps;
+import dev.sluice.compute.op.ExpertOps;
+import dev.sluice.compute.op.LinearOps;
+import dev.sluice.compute.op.LossOps;
+import dev.sluice.compute.op.NormOps;
+import dev.sluice.compute.op.OptimizerOps;
+import dev.sluice.compute.op.RotaryOps;
+import dev.sluice.compute.op.RouterOps;
+import java.lang.foreign.MemorySegment;
+
+/// A device that trains: its memory, and every operation of a decoder's forward and backward pass on it.
+///
+/// Operations are asynchronous on devices that are: they run in call order, and [#download] or [#synchronize] waits.
+/// Every reduction has a fixed order, so the same calls on the same data give the same bits. A backend belongs to one
+/// thread at a time. All backends pass the same `BackendContractTest`.
+public interface Backend extends AutoCloseable {
+    /// `cpu`, `portable` or `hopper`: the word that configuration and decision records use.
+    String name();
+
+    /// Device, library and kernel versions in one line, for logs and decision records.
+    String description();
+
+    /// Element type of activations and of the adapter's compute copy: FLOAT32 on the CPU, BFLOAT16 on GPUs.
+    DType activationType();
+
+    MemoryStatus memory();
+
+    /// Opens a region of device memory.
+    Scope scope(Lifetime lifetime, String name);
+
+    /// Copies host bytes into a tensor. The source must be exactly the tensor's size and is not touched after return.
+    void upload(MemorySegment host, Tensor tensor);
+
+    /// Copies a tensor to host bytes, after all earlier operations have finished.
+    void download(Tensor tensor, MemorySegment host);
+
+    /// Waits until all earlier operations have finished, and throws what failed in them.
+    void synchronize();
+
+    ElementwiseOps elementwise();
+
+    NormOps norm();
+
+    RotaryOps rotary();
+
+    LinearOps linear();
+
+    AttentionOps attention();
+
+    RouterOps router();
+
+    ExpertOps experts();
+
+    LossOps loss();
+
+    OptimizerOps optimizer();
+
+    @Override
+    void close();
+}
