@@ -1,0 +1,89 @@
+package dev.sluice.text.mask;
+
+import dev.sluice.text.template.Span;
+import dev.sluice.text.tokenizer.Encoded;
+import dev.sluice.text.tokenizer.Tokenizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/// Finds the assistant's turns in the text of a template that does not mark them, by rendering the conversation up to
+/// each turn: a turn begins where the prompt before it ends, and ends where the conversation with it ends.
+///
+/// Some templates render the last turn unlike the same turn in the middle (they drop its reasoning later). Then the turn
+/// ends where the longest ending of its own rendering that stands at the turn's begin and holds its content ends.
+/// White space after an end-of-turn token belongs to the template, not to the answer.
+final class PrefixAlignment {
+
+    private final ChatRenderer renderer;
+    private final Tokenizer tokenizer;
+
+    PrefixAlignment(ChatRenderer renderer, Tokenizer tokenizer) {
+        this.renderer = renderer;
+        this.tokenizer = tokenizer;
+    }
+
+    /// @param full   text of the whole conversation
+    /// @param tokens its tokens
+    List<Span> spans(List<Map<String, Object>> messages, List<Object> tools, String full, Encoded tokens) {
+        var spans = new ArrayList<Span>();
+        for (int turn = 0; turn < messages.size(); turn++) {
+            if ("assistant".equals(messages.get(turn).get("role"))) {
+                int begin = begin(messages.subList(0, turn), tools, full, tokens);
+                int end = end(messages, turn, tools, full, begin);
+                spans.add(span(full, begin, withoutTrailingSpace(full, begin, end)));
+            }
+        }
+        return spans;
+    }
+
+    /// Where an answer to `before` begins in `full`, in UTF-16 units.
+    int begin(List<Map<String, Object>> before, List<Object> tools, String full, Encoded tokens) {
+        if (before.isEmpty()) {
+            return 0;
+        }
+        String prompt = renderer.text(before, tools, true);
+        return full.startsWith(prompt) ? prompt.length() : firstDifference(prompt, full, tokens);
+    }
+
+    /// A prompt may end in something that the answer lacks, such as an opened reasoning block. Compared by token, so that
+    /// two tags which begin with the same letters do not count as the same.
+    private int firstDifference(String prompt, String full, Encoded tokens) {
+        int[] ids = tokenizer.encode(prompt).ids();
+        int same = 0;
+        while (same < Math.min(ids.length, tokens.length()) && ids[same] == tokens.ids()[same]) {
+            same++;
+        }
+        return same == tokens.length() ? full.length() : full.offsetByCodePoints(0, tokens.starts()[same]);
+    }
+
+    private int end(List<Map<String, Object>> messages, int turn, List<Object> tools, String full, int begin) {
+        if (turn == messages.size() - 1) {
+            return full.length();
+        }
+        String upTo = renderer.text(messages.subList(0, turn + 1), tools, false);
+        if (upTo.length() > begin && full.startsWith(upTo)) {
+            return upTo.length();
+        }
+        String content = messages.get(turn).get("content") instanceof String text ? text.strip() : "";
+        int limit = content.isEmpty() ? -1 : upTo.lastIndexOf(content);
+        for (int from = Math.min(begin, upTo.length()); from <= limit; from++) {
+            if (full.startsWith(upTo.substring(from), begin)) {
+                return begin + upTo.length() - from;
+            }
+        }
+        throw new RefusedRowException(RowOutcome.Code.NOT_ALIGNABLE, "The chat template marks no assistant turns, and message "
+                + turn + " cannot be found in its text, because the template renders it unlike the last message of a"
+                + " conversation. Put {% generation %} and {% endgeneration %} around the assistant's part of the template.");
+    }
+
+    private int withoutTrailingSpace(String full, int begin, int end) {
+        int stripped = begin + full.substring(begin, end).stripTrailing().length();
+        return tokenizer.addedTokens().stream().anyMatch(token -> full.startsWith(token, stripped - token.length()))
+                ? stripped : end;
+    }
+
+    private static Span span(String full, int begin, int end) {
+        return new Span(full.codePointCount(0, begin), full.codePointCount(0, Math.max(begin, end)));
+    }
+}
