@@ -1,0 +1,58 @@
+package dev.sluice.contracts.store;
+
+import dev.sluice.contracts.wire.Json;
+import dev.sluice.contracts.wire.Sha256;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+
+/// The hash by which jobs and adapters name a base model: SHA-256 over the configuration, the index of the weights where
+/// there is one, and the names, sizes and safetensors headers of the weight files.
+///
+/// It reads kilobytes, not the weights: it tells models apart, and does not replace a check of every weight.
+public final class ModelHash {
+
+    private static final int MAX_HEADER_BYTES = 100 << 20;
+
+    private ModelHash() {}
+
+    /// @throws IOException when the folder has no `config.json` or no `*.safetensors`, or cannot be read
+    public static String of(Path folder) throws IOException {
+        SortedMap<String, String> content = new TreeMap<>();
+        for (String name : new String[] {"config.json", "model.safetensors.index.json"}) {
+            Path file = folder.resolve(name);
+            if (Files.exists(file)) {
+                content.put(name, Sha256.of(Files.readAllBytes(file)));
+            }
+        }
+        if (!content.containsKey("config.json")) {
+            throw new IOException("model folder " + folder + " has no config.json; give the folder of a Hugging Face checkpoint");
+        }
+        int before = content.size();
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.filter(file -> file.getFileName().toString().endsWith(".safetensors")).toList()) {
+                content.put(file.getFileName().toString(), Files.size(file) + ":" + header(file));
+            }
+        }
+        if (content.size() == before) {
+            throw new IOException("model folder " + folder + " has no *.safetensors file");
+        }
+        return Sha256.of(Json.canonical(content));
+    }
+
+    private static String header(Path file) throws IOException {
+        try (var in = Files.newInputStream(file)) {
+            byte[] length = in.readNBytes(Long.BYTES);
+            long bytes = length.length < Long.BYTES ? -1 : ByteBuffer.wrap(length).order(ByteOrder.LITTLE_ENDIAN).getLong();
+            if (bytes < 0 || bytes > MAX_HEADER_BYTES || bytes > Files.size(file) - Long.BYTES) {
+                throw new IOException("weights " + file + " are damaged: the header claims " + bytes + " bytes");
+            }
+            return Sha256.of(in.readNBytes((int) bytes));
+        }
+    }
+}
