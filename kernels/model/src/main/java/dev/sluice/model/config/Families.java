@@ -1,0 +1,29 @@
+package dev.sluice.model.config;
+
+import dev.sluice.model.UnsupportedModelException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/// The families that are implemented.
+public final class Families {
+    private static final List<Family> KNOWN = List.of(new Qwen3Moe());
+
+    private Families() {}
+
+    /// The family of a checkpoint's `config.json`.
+    ///
+    /// @throws UnsupportedModelException listing the known ones
+    public static Family of(JsonFields config) {
+        String type = config.text("model_type", "");
+        return KNOWN.stream().filter(family -> family.modelType().equals(type)).findFirst()
+                .orElseThrow(() -> new UnsupportedModelException(config.file() + ": model_type "
+                        + (type.isEmpty() ? "is missing" : type + " is not supported") + "; known are "
+                        + KNOWN.stream().map(Family::modelType).collect(Collectors.joining(", "))));
+    }
+
+    /// Reads `config.json` of a checkpoint folder.
+    public static JsonFields config(Path folder) {
+        return JsonFields.read(folder.resolve("config.json"));
+    }
+}

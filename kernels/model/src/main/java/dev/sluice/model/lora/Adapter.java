@@ -1,0 +1,67 @@
+package dev.sluice.model.lora;
+
+import dev.sluice.model.BaseModel;
+import dev.sluice.model.peft.AdapterExport;
+import dev.sluice.model.peft.AdapterReader;
+import dev.sluice.model.peft.AdapterWriter;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.List;
+
+/// A LoRA adapter on the host: its settings, the matrices it updates and their exact float32 numbers. It belongs to no
+/// backend and does not change; training makes new ones.
+public final class Adapter {
+    private final LoraSettings settings;
+    private final AdapterLayout layout;
+    private final MemorySegment values;
+
+    /// @param values float32 numbers in the layout's order, `layout.size() * 4` bytes; not copied
+    public Adapter(LoraSettings settings, AdapterLayout layout, MemorySegment values) {
+        if (values.byteSize() != layout.size() * Float.BYTES) {
+            throw new IllegalArgumentException("adapter: " + layout.size() + " numbers need " + layout.size() * Float.BYTES
+                    + " bytes, the memory has " + values.byteSize());
+        }
+        this.settings = settings;
+        this.layout = layout;
+        this.values = values.asReadOnly();
+    }
+
+    /// A fresh adapter as PEFT initialises it: A uniform, B zero. The same seed gives the same numbers.
+    ///
+    /// @throws IllegalArgumentException if a target names nothing in the model
+    public static Adapter create(BaseModel model, LoraSettings settings, long seed) {
+        List<String> unmatched = new Targets(settings).unmatched(AdaptableModule.all(model.config(), model.names()));
+        if (!unmatched.isEmpty()) {
+            throw new IllegalArgumentException("lora: targets " + unmatched + " match nothing in " + model.folder() + "; it has "
+                    + AdaptableModule.shortNames(model.config(), model.names())
+                    + "; experts are target_parameters, everything else target_modules");
+        }
+        AdapterLayout layout = AdapterLayout.of(model.config(), model.names(), settings);
+        return new Adapter(settings, layout, LoraInitialisation.fresh(layout, seed));
+    }
+
+    /// Reads an adapter from `adapter_config.json` and `adapter_model.safetensors`, in either layout.
+    ///
+    /// @throws dev.sluice.model.InvalidFileException naming missing, unexpected or misshapen tensors
+    public static Adapter read(BaseModel model, Path folder) {
+        return AdapterReader.read(model.config(), model.names(), folder);
+    }
+
+    /// Writes both files, reads them back and compares every number; the files appear only if all are equal.
+    public void write(Path folder, AdapterExport export) {
+        AdapterWriter.write(this, folder, export);
+    }
+
+    public LoraSettings settings() {
+        return settings;
+    }
+
+    public AdapterLayout layout() {
+        return layout;
+    }
+
+    /// All numbers, read-only, gaps of the layout included (they are zero).
+    public MemorySegment values() {
+        return values;
+    }
+}
