@@ -37,21 +37,17 @@ final class SluiceChart {
     }
 
     static Manifests render(Path... valueFiles) {
-        return render(FOLDER, valueFiles);
+        // helm-java assumes Kubernetes 1.20 unless told, older than the chart accepts.
+        var template = new Helm(FOLDER).template().withName(RELEASE).withNamespace("tuning").withKubeVersion("1.31.0");
+        for (Path values : valueFiles) {
+            template.withValuesFile(values);
+        }
+        return Manifests.parse(template.call());
     }
 
     /// Renders with the required values and `yaml` over them.
     static Manifests renderWith(String yaml) {
         return render(valueSet("default"), Values.file(yaml));
-    }
-
-    static Manifests render(Path folder, Path... valueFiles) {
-        // helm-java assumes Kubernetes 1.20 unless told, older than the chart accepts.
-        var template = new Helm(folder).template().withName(RELEASE).withNamespace("tuning").withKubeVersion("1.31.0");
-        for (Path values : valueFiles) {
-            template.withValuesFile(values);
-        }
-        return Manifests.parse(template.call());
     }
 
     /// Asserts that the render stops and that its message holds every part.
