@@ -95,6 +95,9 @@ public final class CompactedView<T> implements AutoCloseable {
 
     /// Waits until everything committed by now has been read: read-your-writes.
     ///
+    /// It waits for the end of the log, not for the end of what is visible: an unrelated open transaction may hide messages
+    /// that were committed after it began.
+    ///
     /// @return false when the time ran out
     public boolean refreshToEnd(Duration timeout) throws InterruptedException {
         long deadline = System.nanoTime() + timeout.toNanos();
@@ -102,7 +105,7 @@ public final class CompactedView<T> implements AutoCloseable {
             return false;
         }
         Target target;
-        try (Consumer<String, byte[]> probe = connection.assigned("probe-" + topic)) {
+        try (Consumer<String, byte[]> probe = connection.probe("probe-" + topic)) {
             target = new Target(probe.endOffsets(positions.keySet(), timeout), new CountDownLatch(1));
         }
         targets.add(target);
@@ -142,19 +145,27 @@ public final class CompactedView<T> implements AutoCloseable {
         try (consumer) {
             Target start = assign();
             while (!closed) {
-                consumer.poll(POLL).forEach(this::apply);
-                lastPollNanos = System.nanoTime();
-                consumer.assignment().forEach(partition -> positions.put(partition, consumer.position(partition)));
-                if (loaded.getCount() > 0 && start.isReached(positions)) {
-                    loaded.countDown();
+                try {
+                    poll(start);
+                } catch (RetriableException e) {
+                    LOG.warn("view of {} waits for the broker: {}", topic, e.getMessage());
                 }
-                targets.stream().filter(target -> target.isReached(positions)).forEach(target -> target.reached.countDown());
             }
         } catch (WakeupException _) {
             LOG.debug("view of {} closed", topic);
         } catch (RuntimeException e) {
             LOG.error("view of {} stopped: {}", topic, e.toString(), e);
         }
+    }
+
+    private void poll(Target start) {
+        consumer.poll(POLL).forEach(this::apply);
+        lastPollNanos = System.nanoTime();
+        consumer.assignment().forEach(partition -> positions.put(partition, consumer.position(partition)));
+        if (loaded.getCount() > 0 && start.isReached(positions)) {
+            loaded.countDown();
+        }
+        targets.stream().filter(target -> target.isReached(positions)).forEach(target -> target.reached.countDown());
     }
 
     /// All partitions, waiting for the broker as long as it takes.

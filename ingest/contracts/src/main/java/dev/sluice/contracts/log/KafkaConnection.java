@@ -59,9 +59,17 @@ public record KafkaConnection(String bootstrapServers, String clientId, Map<Stri
 
     /// A producer that has claimed `transactionalId`: every earlier owner of that id is fenced.
     public TransactionalProducer transactional(String transactionalId) {
+        return transactional(transactionalId, Map.of());
+    }
+
+    /// As [#transactional(String)], with own limits of time.
+    ///
+    /// @param limits producer settings that replace ours, by Kafka's names
+    public TransactionalProducer transactional(String transactionalId, Map<String, Object> limits) {
         Map<String, Object> settings = producerSettings(transactionalId);
         settings.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
         settings.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, 30_000);
+        settings.putAll(limits);
         return TransactionalProducer.claim(transactionalId,
                 new KafkaProducer<>(settings, new StringSerializer(), new ByteArraySerializer()));
     }
@@ -69,6 +77,13 @@ public record KafkaConnection(String bootstrapServers, String clientId, Map<Stri
     /// A consumer without a group, for [CompactedView] and [LogRange].
     public Consumer<String, byte[]> assigned(String purpose) {
         return new KafkaConsumer<>(consumerSettings(purpose), new StringDeserializer(), new ByteArrayDeserializer());
+    }
+
+    /// A consumer that sees the very end of a topic, open transactions included: what was written is before it.
+    Consumer<String, byte[]> probe(String purpose) {
+        Map<String, Object> settings = consumerSettings(purpose);
+        settings.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_uncommitted");
+        return new KafkaConsumer<>(settings, new StringDeserializer(), new ByteArrayDeserializer());
     }
 
     /// A consumer in a group, reading from the beginning when the group is new. Keys are bytes, because anyone may write them.
