@@ -99,6 +99,9 @@ public final class JobLease implements AutoCloseable {
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
+        if (writer != null) {
+            writer.close();
+        }
     }
 
     private void renew() {
@@ -131,6 +134,7 @@ public final class JobLease implements AutoCloseable {
     private void recover(RuntimeException cause) {
         LOG.warnf("job %s: the transaction failed (%s); reading the log to see who owns the job", state.jobId(), cause.getMessage());
         writer.close();
+        writer = null;
         while (!closed) {
             pulse.beat();
             try {
