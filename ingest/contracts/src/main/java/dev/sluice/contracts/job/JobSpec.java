@@ -21,12 +21,13 @@ import java.util.Set;
 /// @param checkpoint how often to save
 /// @param limits attempts and time
 /// @param evaluation how to judge the adapter
+/// @param exportRows publish `rows.jsonl`, every training row as it was trained, beside the adapter; default false
 /// @param requestedBy who asks, free text
 /// @param trigger why
 /// @param nonce makes a job of its own of a spec that was submitted before, see [#idempotencyKey]
 public record JobSpec(String jobId, ModelRef model, DatasetRef dataset, Heldout heldout, Lora lora, Training training, String backend,
-        AdapterFormat adapterFormat, Checkpointing checkpoint, Limits limits, Evaluation evaluation, String requestedBy, Trigger trigger,
-        String nonce) {
+        AdapterFormat adapterFormat, Checkpointing checkpoint, Limits limits, Evaluation evaluation, Boolean exportRows,
+        String requestedBy, Trigger trigger, String nonce) {
 
     private static final Set<String> BACKENDS = Set.of("auto", "hopper", "portable", "cpu");
     /// Fields that do not change what is trained.
@@ -41,6 +42,7 @@ public record JobSpec(String jobId, ModelRef model, DatasetRef dataset, Heldout 
         checkpoint = checkpoint == null ? Checkpointing.defaults() : checkpoint;
         limits = limits == null ? Limits.defaults() : limits;
         evaluation = evaluation == null ? Evaluation.defaults() : evaluation;
+        exportRows = exportRows != null && exportRows;
         trigger = trigger == null ? Trigger.MANUAL : trigger;
         new FieldChecks().id(jobId, "job_id").present(model, "model").present(dataset, "dataset")
                 .require(BACKENDS.contains(backend), "backend", "one of auto, hopper, portable, cpu", backend)
@@ -54,7 +56,7 @@ public record JobSpec(String jobId, ModelRef model, DatasetRef dataset, Heldout 
         Heldout pinnedHeldout = heldout.dataset() == null ? heldout
                 : new Heldout(new DatasetRef(heldout.dataset().id(), heldoutVersion), heldout.fraction());
         return new JobSpec(jobId, model, new DatasetRef(dataset.id(), datasetVersion), pinnedHeldout, lora, training, backend, adapterFormat,
-                checkpoint, limits, evaluation, requestedBy, trigger, nonce);
+                checkpoint, limits, evaluation, exportRows, requestedBy, trigger, nonce);
     }
 
     /// SHA-256 of the canonical JSON of everything that decides the result. A spec submitted twice has one key and
