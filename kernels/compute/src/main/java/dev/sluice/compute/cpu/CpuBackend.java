@@ -1,0 +1,159 @@
+package dev.sluice.compute.cpu;
+
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Lifetime;
+import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.AttentionOps;
+import dev.sluice.compute.op.ElementwiseOps;
+import dev.sluice.compute.op.ExpertOps;
+import dev.sluice.compute.op.LinearOps;
+import dev.sluice.compute.op.LossOps;
+import dev.sluice.compute.op.NormOps;
+import dev.sluice.compute.op.OptimizerOps;
+import dev.sluice.compute.op.RotaryOps;
+import dev.sluice.compute.op.RouterOps;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+
+/// The backend that is always there: float32 on all cores, the same bits whatever their number.
+public final class CpuBackend implements Backend {
+    private final Workers workers;
+    private final Gemm gemm;
+    private final CpuLinear linear;
+    /// Step memory that no open scope uses, most recently used first.
+    private final ArrayDeque<StepMemory> idle = new ArrayDeque<>();
+    private boolean open = true;
+
+    /// @param threads how many threads work, the calling one included
+    /// @param gemm what multiplies matrices
+    CpuBackend(int threads, Gemm gemm) {
+        this.workers = new Workers(threads);
+        this.gemm = gemm;
+        this.linear = new CpuLinear(workers, gemm);
+    }
+
+    @Override
+    public String name() {
+        return CpuProvider.NAME;
+    }
+
+    @Override
+    public String description() {
+        return workers.count() + " threads, " + Memory.SPECIES.vectorBitSize() + "-bit vectors, " + gemm.description()
+                + ", Java " + Runtime.version();
+    }
+
+    @Override
+    public DType activationType() {
+        return DType.FLOAT32;
+    }
+
+    @Override
+    public MemoryStatus memory() {
+        return HostMemory.status();
+    }
+
+    @Override
+    public Scope scope(Lifetime lifetime, String name) {
+        if (!open) {
+            throw new IllegalStateException("cpu backend: scope " + name + " asked for after it was closed");
+        }
+        return switch (lifetime) {
+            case PROCESS, RUN -> new HeldScope(name, lifetime, null);
+            case STEP -> {
+                StepMemory memory = idle.isEmpty() ? new StepMemory() : idle.pop();
+                yield new StepScope(name, memory, this::keep);
+            }
+        };
+    }
+
+    private void keep(StepMemory memory) {
+        if (open) {
+            memory.settle();
+            idle.push(memory);
+        } else {
+            memory.close();
+        }
+    }
+
+    @Override
+    public void upload(MemorySegment host, Tensor tensor) {
+        requireSize("upload", host, tensor);
+        tensor.segment().copyFrom(host);
+    }
+
+    @Override
+    public void download(Tensor tensor, MemorySegment host) {
+        requireSize("download", host, tensor);
+        host.copyFrom(tensor.segment());
+    }
+
+    private static void requireSize(String operation, MemorySegment host, Tensor tensor) {
+        if (host.byteSize() != tensor.bytes()) {
+            throw new IllegalArgumentException(operation + ": " + tensor + " has " + tensor.bytes() + " bytes, the host memory "
+                    + host.byteSize());
+        }
+    }
+
+    @Override
+    public void synchronize() {
+        // Every operation has finished when it returns.
+    }
+
+    @Override
+    public ElementwiseOps elementwise() {
+        return new CpuElementwise(workers);
+    }
+
+    @Override
+    public NormOps norm() {
+        return new CpuNorm(workers);
+    }
+
+    @Override
+    public RotaryOps rotary() {
+        return new CpuRotary(workers);
+    }
+
+    @Override
+    public LinearOps linear() {
+        return linear;
+    }
+
+    @Override
+    public AttentionOps attention() {
+        return new CpuAttention(workers, gemm);
+    }
+
+    @Override
+    public RouterOps router() {
+        return new CpuRouter(workers, gemm);
+    }
+
+    @Override
+    public ExpertOps experts() {
+        return new CpuExperts(workers, gemm);
+    }
+
+    @Override
+    public LossOps loss() {
+        return new CpuLoss(workers, linear);
+    }
+
+    @Override
+    public OptimizerOps optimizer() {
+        return new CpuOptimizer(workers);
+    }
+
+    /// Ends the threads and frees step memory; scopes still open free theirs when they are closed.
+    @Override
+    public void close() {
+        open = false;
+        workers.close();
+        idle.forEach(StepMemory::close);
+        idle.clear();
+    }
+}

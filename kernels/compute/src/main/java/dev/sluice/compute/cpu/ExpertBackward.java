@@ -1,0 +1,129 @@
+package dev.sluice.compute.cpu;
+
+import static dev.sluice.compute.cpu.Memory.at;
+import static dev.sluice.compute.cpu.Memory.get;
+import static dev.sluice.compute.cpu.Memory.set;
+
+/// One run of an expert's rows backwards.
+///
+/// The gradient of the activations is first computed without the routing weight w: its product with the activations is
+/// the exact gradient of w. Then w scales it, and z and dz of the down adapter instead of the wider dOut.
+///
+/// @param dOut address of [tokens, hidden]
+/// @param x address of [tokens, hidden]
+/// @param dRows address of [rows, hidden], written
+/// @param pickOfRow address of [rows]
+/// @param dWeights address of [tokens, topK], written
+record ExpertBackward(Gemm gemm, ExpertCall call, long dOut, long x, long dRows, long pickOfRow, long dWeights,
+        PartialGradients partials) {
+    /// Rows whose adapter gradients are summed by one task; a longer list of rows gets several tasks.
+    static final int RUN = 512;
+    private static final int ROWS = 128;
+
+    /// A worker's buffers.
+    ///
+    /// @param hidden [ROWS, hidden]: gathered dOut, later gathered x
+    /// @param activations [ROWS, width]
+    /// @param dActivations [ROWS, width]
+    /// @param dz [ROWS, larger rank]
+    private record Buffers(long hidden, long activations, long dActivations, long dz) {
+        static Buffers of(ExpertCall call, long scratch) {
+            long activations = at(scratch, (long) ROWS * call.hidden());
+            long dActivations = at(activations, (long) ROWS * call.width());
+            return new Buffers(scratch, activations, dActivations, at(dActivations, (long) ROWS * call.width()));
+        }
+    }
+
+    /// Floats of scratch memory per worker.
+    static int scratch(ExpertCall call) {
+        int rank = Math.max(rank(call.gateUpLora()), rank(call.downLora()));
+        return ROWS * (call.hidden() + 2 * call.width() + rank);
+    }
+
+    private static int rank(Adapter lora) {
+        return lora == null ? 0 : lora.rank();
+    }
+
+    void run(ExpertRows run, int task, long scratch) {
+        Adapter gateUp = call.gateUpLora() == null ? null : partials.gateUp(run, task);
+        Adapter down = call.downLora() == null ? null : partials.down(run, task);
+        var buffers = Buffers.of(call, scratch);
+        for (int first = run.first(); first < run.end(); first += ROWS) {
+            int end = Math.min(run.end(), first + ROWS);
+            down(run.expert(), first, end, down, buffers);
+            activation(first, end, buffers);
+            gateUp(run.expert(), first, end, gateUp, buffers);
+        }
+    }
+
+    private void down(int expert, int first, int end, Adapter lora, Buffers buffers) {
+        int rows = end - first;
+        int hidden = call.hidden();
+        int width = call.width();
+        call.gather(dOut, first, end, buffers.hidden());
+        for (int i = 0; i < rows; i++) {
+            Swiglu.forward(call.gateRow(first + i), call.upRow(first + i), width, at(buffers.activations(), (long) i * width));
+        }
+        gemm.nn(rows, width, hidden, 1f, buffers.hidden(), hidden, call.down().at(expert, 0, 0), width, false,
+                buffers.dActivations(), width);
+        if (lora != null) {
+            inputGradient(lora, buffers.hidden(), rows, buffers.dz(), buffers.dActivations());
+        }
+        weigh(first, rows, rank(lora), buffers);
+        if (lora != null) {
+            adapterGradients(lora, buffers.hidden(), buffers.activations(), call.z2Row(first), buffers.dz(), rows);
+        }
+    }
+
+    /// Takes the routing weights' gradients, then multiplies the weights in.
+    private void weigh(int first, int rows, int rank, Buffers buffers) {
+        int width = call.width();
+        for (int i = 0; i < rows; i++) {
+            int pick = Memory.getInt(at(pickOfRow, first + i));
+            float weight = get(at(call.picksWeights(), pick));
+            long gradient = at(buffers.dActivations(), (long) i * width);
+            set(at(dWeights, pick), Rows.dot(at(buffers.activations(), (long) i * width), gradient, width));
+            Rows.scale(gradient, width, weight);
+            if (rank > 0) {
+                Rows.scale(at(buffers.dz(), (long) i * rank), rank, weight);
+                Rows.scale(call.z2Row(first + i), rank, weight);
+            }
+        }
+    }
+
+    private void activation(int first, int end, Buffers buffers) {
+        int width = call.width();
+        for (int row = first; row < end; row++) {
+            Swiglu.backward(at(buffers.dActivations(), (long) (row - first) * width), call.gateRow(row), call.upRow(row), width,
+                    call.gateRow(row), call.upRow(row));
+        }
+    }
+
+    private void gateUp(int expert, int first, int end, Adapter lora, Buffers buffers) {
+        int rows = end - first;
+        int hidden = call.hidden();
+        long gradient = call.gateRow(first);
+        long result = at(dRows, (long) first * hidden);
+        gemm.nn(rows, hidden, 2 * call.width(), 1f, gradient, 2 * call.width(), call.gateUp().at(expert, 0, 0), hidden, false,
+                result, hidden);
+        if (lora != null) {
+            inputGradient(lora, gradient, rows, buffers.dz(), result);
+            call.gather(x, first, end, buffers.hidden());
+            adapterGradients(lora, gradient, buffers.hidden(), call.z1Row(first), buffers.dz(), rows);
+        }
+    }
+
+    /// `dz = scale * dy B`, `dx += dz A`.
+    private void inputGradient(Adapter lora, long dy, int rows, long dz, long dx) {
+        int rank = lora.rank();
+        gemm.nn(rows, rank, lora.out(), lora.scale(), dy, lora.out(), lora.b(), rank, false, dz, rank);
+        gemm.nn(rows, lora.in(), rank, 1f, dz, rank, lora.a(), lora.in(), true, dx, lora.in());
+    }
+
+    /// `gradB += dy^T z`, `gradA += dz^T input`.
+    private void adapterGradients(Adapter lora, long dy, long input, long z, long dz, int rows) {
+        int rank = lora.rank();
+        gemm.tn(lora.out(), rank, rows, 1f, dy, lora.out(), z, rank, true, lora.gradB(), rank);
+        gemm.tn(rank, lora.in(), rows, 1f, dz, rank, input, lora.in(), true, lora.gradA(), lora.in());
+    }
+}

@@ -1,0 +1,60 @@
+package dev.sluice.compute.cpu;
+
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.ParameterArena;
+import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
+
+/// Parameters, gradients and Adam moments, each one block of float32. The exact parameters are the compute copy.
+///
+/// @param mean first moments
+/// @param variance second moments
+record FlatArena(Tensor values, Tensor gradients, Tensor mean, Tensor variance) implements ParameterArena {
+    static FlatArena allocate(Scope run, long size) {
+        var arena = new FlatArena(
+                run.allocate("adamw.parameters", DType.FLOAT32, size),
+                run.allocate("adamw.gradients", DType.FLOAT32, size),
+                run.allocate("adamw.mean", DType.FLOAT32, size),
+                run.allocate("adamw.variance", DType.FLOAT32, size));
+        arena.gradients.segment().fill((byte) 0);
+        arena.mean.segment().fill((byte) 0);
+        arena.variance.segment().fill((byte) 0);
+        return arena;
+    }
+
+    @Override
+    public long size() {
+        return values.elements();
+    }
+
+    @Override
+    public void write(MemorySegment float32) {
+        requireSize("write", float32);
+        values.segment().copyFrom(float32);
+    }
+
+    @Override
+    public void read(MemorySegment float32) {
+        requireSize("read", float32);
+        float32.copyFrom(values.segment());
+    }
+
+    private void requireSize(String operation, MemorySegment float32) {
+        if (float32.byteSize() != values.bytes()) {
+            throw new IllegalArgumentException("parameter arena " + operation + ": " + size() + " parameters need "
+                    + values.bytes() + " bytes, got " + float32.byteSize());
+        }
+    }
+
+    @Override
+    public SequencedMap<String, Tensor> state() {
+        var state = new LinkedHashMap<String, Tensor>();
+        state.put("parameters", values);
+        state.put("mean", mean);
+        state.put("variance", variance);
+        return state;
+    }
+}

@@ -1,0 +1,120 @@
+package dev.sluice.compute.cpu;
+
+import static dev.sluice.compute.cpu.Memory.LANES;
+import static dev.sluice.compute.cpu.Memory.SPECIES;
+import static dev.sluice.compute.cpu.Memory.at;
+import static dev.sluice.compute.cpu.Memory.get;
+import static dev.sluice.compute.cpu.Memory.load;
+import static dev.sluice.compute.cpu.Memory.set;
+import static dev.sluice.compute.cpu.Memory.store;
+import static dev.sluice.compute.cpu.Memory.whole;
+
+import jdk.incubator.vector.FloatVector;
+
+/// Arithmetic on rows of `count` floats: whole vectors, then a scalar tail, in one fixed order.
+final class Rows {
+    private Rows() {}
+
+    static float dot(long left, long right, int count) {
+        var sums = FloatVector.zero(SPECIES);
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            sums = load(at(left, i)).fma(load(at(right, i)), sums);
+        }
+        float total = Lanes.sum(sums);
+        for (; i < count; i++) {
+            total = Math.fma(get(at(left, i)), get(at(right, i)), total);
+        }
+        return total;
+    }
+
+    static float max(long row, int count) {
+        float largest = Float.NEGATIVE_INFINITY;
+        int i = 0;
+        if (count >= LANES) {
+            var running = load(row);
+            for (i = LANES; i < whole(count); i += LANES) {
+                running = running.max(load(at(row, i)));
+            }
+            largest = Lanes.max(running);
+        }
+        for (; i < count; i++) {
+            largest = Math.max(largest, get(at(row, i)));
+        }
+        return largest;
+    }
+
+    /// `row = exp(row - shift)`; returns the sum.
+    static double expSum(long row, int count, float shift) {
+        var sums = FloatVector.zero(SPECIES);
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            var e = Lanes.exp(load(at(row, i)).sub(shift));
+            store(e, at(row, i));
+            sums = sums.add(e);
+        }
+        double total = Lanes.sum(sums);
+        for (; i < count; i++) {
+            float e = Lanes.exp(get(at(row, i)) - shift);
+            set(at(row, i), e);
+            total += e;
+        }
+        return total;
+    }
+
+    /// `row *= factor`.
+    static void scale(long row, int count, float factor) {
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            store(load(at(row, i)).mul(factor), at(row, i));
+        }
+        for (; i < count; i++) {
+            set(at(row, i), get(at(row, i)) * factor);
+        }
+    }
+
+    /// `to = from * factor`.
+    static void scaleTo(long from, int count, float factor, long to) {
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            store(load(at(from, i)).mul(factor), at(to, i));
+        }
+        for (; i < count; i++) {
+            set(at(to, i), get(at(from, i)) * factor);
+        }
+    }
+
+    /// `to += from * factor`.
+    static void addScaled(long from, int count, float factor, long to) {
+        var factors = FloatVector.broadcast(SPECIES, factor);
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            store(load(at(from, i)).fma(factors, load(at(to, i))), at(to, i));
+        }
+        for (; i < count; i++) {
+            set(at(to, i), Math.fma(get(at(from, i)), factor, get(at(to, i))));
+        }
+    }
+
+    /// `out = left + right`.
+    static void add(long left, long right, int count, long out) {
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            store(load(at(left, i)).add(load(at(right, i))), at(out, i));
+        }
+        for (; i < count; i++) {
+            set(at(out, i), get(at(left, i)) + get(at(right, i)));
+        }
+    }
+
+    static void fill(long row, int count, float value) {
+        var values = FloatVector.broadcast(SPECIES, value);
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            store(values, at(row, i));
+        }
+        for (; i < count; i++) {
+            set(at(row, i), value);
+        }
+    }
+}
