@@ -9,7 +9,7 @@ import dev.sluice.contracts.wire.Sha256;
 /// @param recordId id of the record it came from
 /// @param datasetId dataset it belongs to
 /// @param example the conversation in its one normal form (a JSON object)
-/// @param contentSha256 hash of the canonical JSON of `example`: equal examples of a dataset are duplicates
+/// @param contentSha256 hash of `example` as written (no spaces, members in this order): equal ones of a dataset are duplicates
 public record Example(String recordId, String datasetId, JsonNode example, String contentSha256) {
     public Example {
         Check.text(recordId, "record_id");

@@ -10,7 +10,7 @@ import java.util.List;
 /// @param rows messages
 /// @param examples conversations in those rows (more than rows when packed)
 /// @param tokens token ids of all rows
-/// @param trainedTokens tokens that the loss mask selects
+/// @param trainedTokens tokens that count in the loss, see [SequenceRow#trainedTokens]
 /// @param truncated examples cut to the maximum length
 /// @param refused examples left out: nothing to train, or the template refused them
 /// @param sha256 SHA-256 of the rows' bytes, one after the other

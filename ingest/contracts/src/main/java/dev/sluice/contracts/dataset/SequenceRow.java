@@ -10,9 +10,10 @@ import java.util.List;
 ///
 /// @param split train or held out
 /// @param tokenIds the tokens, [length]
-/// @param lossMask bit `i` set: token `i` is trained (it is a target; the token before it predicts it), [length]
+/// @param lossMask bit `i` set: token `i` is to be trained, predicted from those before it in its segment, [length]
 /// @param segmentStarts index of each segment's first token, ascending, the first 0, [segments]
-/// @param trainedBytes UTF-8 bytes of the trained text of each segment (for bits per byte), [segments]
+/// @param trainedBytes UTF-8 bytes of the trained text of each segment without special tokens, for bits per byte; 0 in
+///     rows to train on, [segments]
 /// @param recordIds record id of each segment, [segments]
 public record SequenceRow(Split split, int[] tokenIds, BitSet lossMask, int[] segmentStarts, int[] trainedBytes, List<String> recordIds) {
     public SequenceRow {
@@ -43,8 +44,13 @@ public record SequenceRow(Split split, int[] tokenIds, BitSet lossMask, int[] se
         return segment + 1 < segmentStarts.length ? segmentStarts[segment + 1] : tokenIds.length;
     }
 
+    /// Tokens that count in the loss: those of the mask but the first of each segment, which nothing predicts.
     public int trainedTokens() {
-        return lossMask.cardinality();
+        int starts = 0;
+        for (int start : segmentStarts) {
+            starts += lossMask.get(start) ? 1 : 0;
+        }
+        return lossMask.cardinality() - starts;
     }
 
     private static void checkStarts(int[] starts, int length) {

@@ -43,6 +43,13 @@ class SequenceRowCodecTest {
         assertThrows(IllegalArgumentException.class, () -> SequenceRowCodec.read(bytes));
     }
 
+    @Test
+    void theFirstTokenOfASegmentIsNeverTrained() {
+        BitSet all = new BitSet();
+        all.set(0, 10);
+        assertEquals(8, new SequenceRow(Split.TRAIN, new int[10], all, new int[] {0, 4}, new int[2], List.of("a", "b")).trainedTokens());
+    }
+
     private static SequenceRow row(int length) {
         Random random = new Random(length);
         int[] ids = random.ints(length, 0, 200_000).toArray();
