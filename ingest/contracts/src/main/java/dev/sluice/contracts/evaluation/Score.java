@@ -1,5 +1,6 @@
 package dev.sluice.contracts.evaluation;
 
+import dev.sluice.contracts.store.ArtifactRef;
 import dev.sluice.contracts.wire.Check;
 import java.time.Instant;
 import java.util.List;
@@ -16,9 +17,11 @@ import java.util.Map;
 /// @param candidateMetrics the same with the adapter
 /// @param paired the comparison that decides
 /// @param samples answers before and after, may be empty
+/// @param rowScores JSONL, one object per held-out row in order: `record_id`, `tokens`, `bytes`, `base_nll` (baseline's
+///     summed negative log-likelihood in nats), `adapted_nll` (the candidate's)
 public record Score(String adapterId, String jobId, String suite, String baseline, long rows, long tokens, long textBytes,
         Map<String, Metric> baselineMetrics, Map<String, Metric> candidateMetrics, Paired paired, List<SampleAnswer> samples,
-        Instant scoredAt) {
+        ArtifactRef rowScores, Instant scoredAt) {
 
     /// Baseline that is the model without any adapter.
     public static final String BASE = "base";
@@ -30,6 +33,7 @@ public record Score(String adapterId, String jobId, String suite, String baselin
         baselineMetrics = Map.copyOf(Check.present(baselineMetrics, "baseline_metrics"));
         candidateMetrics = Map.copyOf(Check.present(candidateMetrics, "candidate_metrics"));
         samples = samples == null ? List.of() : List.copyOf(samples);
+        Check.present(rowScores, "row_scores");
         Check.present(scoredAt, "scored_at");
     }
 
