@@ -1,41 +1,79 @@
 package dev.sluice.model;
 
 import dev.sluice.compute.Backend;
+import dev.sluice.compute.Lifetime;
+import dev.sluice.compute.Scope;
+import dev.sluice.model.checkpoint.WeightLoader;
 import dev.sluice.model.config.DecoderConfig;
+import dev.sluice.model.config.Families;
+import dev.sluice.model.config.Family;
 import dev.sluice.model.config.TensorNames;
+import dev.sluice.model.decoder.DecoderWeights;
+import dev.sluice.model.json.JsonFields;
 import java.nio.file.Path;
 
 /// A frozen base model in a backend's memory, read from a Hugging Face checkpoint folder. Training runs and
 /// evaluations share it. It belongs to the backend's thread.
 public final class BaseModel implements AutoCloseable {
+    private final Path folder;
+    private final Backend backend;
+    private final DecoderConfig config;
+    private final TensorNames names;
+    private final Scope process;
+    private final DecoderWeights weights;
+
+    private BaseModel(Path folder, Backend backend, DecoderConfig config, TensorNames names, Scope process,
+            DecoderWeights weights) {
+        this.folder = folder;
+        this.backend = backend;
+        this.config = config;
+        this.names = names;
+        this.process = process;
+        this.weights = weights;
+    }
+
     /// Reads `config.json` and the safetensors files of a folder and loads the weights in the backend's type.
     ///
     /// @throws InvalidFileException naming the file and the field or tensor that is missing or damaged
     /// @throws UnsupportedModelException if the family or something it asks for is not implemented
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers, before anything is loaded
     public static BaseModel load(Path folder, Backend backend) {
-        throw new UnsupportedOperationException("loading comes with the decoder");
+        JsonFields fields = Families.config(folder);
+        Family family = Families.of(fields);
+        DecoderConfig config = family.read(fields);
+        Scope process = backend.scope(Lifetime.PROCESS, folder.toString());
+        try {
+            DecoderWeights weights = WeightLoader.load(folder, config, family.names(), backend, process);
+            return new BaseModel(folder, backend, config, family.names(), process, weights);
+        } catch (RuntimeException e) {
+            process.close();
+            throw e;
+        }
     }
 
     public Path folder() {
-        throw new UnsupportedOperationException();
+        return folder;
     }
 
     public DecoderConfig config() {
-        throw new UnsupportedOperationException();
+        return config;
     }
 
     public TensorNames names() {
-        throw new UnsupportedOperationException();
+        return names;
     }
 
     public Backend backend() {
-        throw new UnsupportedOperationException();
+        return backend;
+    }
+
+    public DecoderWeights weights() {
+        return weights;
     }
 
     /// Frees the weights. Runs and evaluations on this model must be closed before.
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        process.close();
     }
 }

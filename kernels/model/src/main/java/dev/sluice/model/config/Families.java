@@ -1,6 +1,7 @@
 package dev.sluice.model.config;
 
 import dev.sluice.model.UnsupportedModelException;
+import dev.sluice.model.json.JsonFields;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;

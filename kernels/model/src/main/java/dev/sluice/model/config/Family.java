@@ -1,5 +1,7 @@
 package dev.sluice.model.config;
 
+import dev.sluice.model.json.JsonFields;
+
 /// A family of models: how its `config.json` describes a decoder, and what its tensors are called.
 /// Adding one means one class and its golden case; the decoder itself stays as it is.
 public interface Family {

@@ -5,6 +5,7 @@ import dev.sluice.compute.op.RouterOps;
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
+import dev.sluice.model.json.JsonFields;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;

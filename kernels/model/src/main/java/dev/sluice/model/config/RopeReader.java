@@ -2,6 +2,7 @@ package dev.sluice.model.config;
 
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.model.config.RopeConfig.Scaling;
+import dev.sluice.model.json.JsonFields;
 
 /// Reads a rope description in the spelling of hub configurations before and after version 5 of transformers:
 /// `rope_theta` with `rope_scaling`, or both in `rope_parameters`.

@@ -1,8 +1,21 @@
 package dev.sluice.model.training;
 
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Lifetime;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.OptimizerOps.AdamW;
+import dev.sluice.compute.op.ParameterArena;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
+import dev.sluice.model.decoder.Decoder;
+import dev.sluice.model.decoder.HostCopy;
+import dev.sluice.model.decoder.LoraBinding;
+import dev.sluice.model.decoder.TrainingPass;
 import dev.sluice.model.lora.Adapter;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -11,11 +24,36 @@ import java.util.List;
 /// The same model, adapter, settings and rows give the same bits on the CPU, and a restored run goes on as if it had
 /// never stopped.
 public final class LoraTraining implements AutoCloseable {
+    private final Backend backend;
+    private final Adapter start;
+    private final TrainingSettings settings;
+    private final Scope run;
+    private final ParameterArena parameters;
+    private final Tensor norm;
+    private final Decoder decoder;
+    private final TrainingPass pass;
+    private long completed;
+    private long peakStepBytes;
+
     /// Starts at step 0 from the adapter's numbers; the adapter itself is not changed.
     ///
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers if the run's state does not fit
     public LoraTraining(BaseModel model, Adapter adapter, TrainingSettings settings) {
-        throw new UnsupportedOperationException("comes with the decoder");
+        this.backend = model.backend();
+        this.start = adapter;
+        this.settings = settings;
+        this.run = backend.scope(Lifetime.RUN, "training");
+        try {
+            this.parameters = backend.optimizer().arena(run, adapter.layout().size());
+            this.norm = run.allocate("gradient norm", DType.FLOAT32, 1);
+        } catch (RuntimeException e) {
+            run.close();
+            throw e;
+        }
+        parameters.write(adapter.values());
+        var binding = new LoraBinding(adapter.layout(), parameters.values(), parameters.gradients());
+        this.decoder = new Decoder(model, binding);
+        this.pass = new TrainingPass(decoder, adapter.layout(), settings.gradientCheckpointing());
     }
 
     /// One optimiser step over some micro-batches; their gradients accumulate. The loss is the mean over all their
@@ -24,17 +62,40 @@ public final class LoraTraining implements AutoCloseable {
     /// @throws IllegalArgumentException if there is nothing to train on in any of them, or an id is outside the vocabulary
     /// @throws NonFiniteLossException if loss or gradient are not finite; the update was skipped
     public StepReport step(List<TokenRow> microBatches) {
-        throw new UnsupportedOperationException();
+        long began = System.nanoTime();
+        long trained = microBatches.stream().mapToLong(TokenRow::trainedTokens).sum();
+        if (trained == 0) {
+            throw new IllegalArgumentException("training step " + (completed + 1) + ": none of the " + microBatches.size()
+                    + " rows has a token to train on; leave out rows whose mask is empty");
+        }
+        var load = new ExpertLoadCounter(pass.offsetCounts());
+        double nll = 0;
+        for (TokenRow row : microBatches) {
+            nll += accumulate(row, trained, load);
+        }
+        double loss = nll / trained;
+        double rate = settings.learningRate()
+                * settings.schedule().factor(completed, settings.warmupSteps(), settings.totalSteps());
+        double gradNorm = update(loss, rate);
+        return new StepReport(completed, loss, gradNorm, rate, trained, microBatches.stream().mapToLong(TokenRow::tokens).sum(),
+                (System.nanoTime() - began) / 1e6, load.counts());
     }
 
     /// Optimiser steps done.
     public long completedSteps() {
-        throw new UnsupportedOperationException();
+        return completed;
+    }
+
+    /// Most bytes that a micro-batch has taken so far, backend scratch included.
+    public long peakStepBytes() {
+        return peakStepBytes;
     }
 
     /// The adapter as it is now, copied to the host.
     public Adapter adapter() {
-        throw new UnsupportedOperationException();
+        MemorySegment values = Arena.ofAuto().allocate(start.layout().size() * Float.BYTES, Long.BYTES);
+        parameters.read(values);
+        return new Adapter(start.settings(), start.layout(), values);
     }
 
     /// Writes everything that is needed to go on bit-identically. The folder appears whole or not at all; an existing
@@ -42,7 +103,7 @@ public final class LoraTraining implements AutoCloseable {
     ///
     /// @param cursor the caller's place in its data, kept and handed back by [#restore]
     public void save(Path folder, String cursor) {
-        throw new UnsupportedOperationException();
+        new TrainingState(backend, parameters, start.layout(), settings).save(folder, completed, cursor);
     }
 
     /// Replaces this run's state by a saved one of the same model, adapter layout and settings.
@@ -51,11 +112,38 @@ public final class LoraTraining implements AutoCloseable {
     /// @throws dev.sluice.model.InvalidFileException if the folder is damaged or belongs to another run; this run's
     ///     state is then unchanged
     public String restore(Path folder) {
-        throw new UnsupportedOperationException();
+        var saved = new TrainingState(backend, parameters, start.layout(), settings).restore(folder);
+        completed = saved.completedSteps();
+        return saved.cursor();
     }
 
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        decoder.close();
+        run.close();
+    }
+
+    private double accumulate(TokenRow row, long trained, ExpertLoadCounter load) {
+        try (Scope step = backend.scope(Lifetime.STEP, "micro-batch")) {
+            var result = pass.run(decoder.batch(step, row), 1f / trained, step);
+            double sum = 0;
+            for (float nll : HostCopy.floats(backend, result.nll())) {
+                sum += nll;
+            }
+            load.add(HostCopy.ints(backend, result.expertOffsets()));
+            peakStepBytes = Math.max(peakStepBytes, step.peakBytes());
+            return sum;
+        }
+    }
+
+    private double update(double loss, double rate) {
+        backend.optimizer().update(parameters, new AdamW(rate, settings.beta1(), settings.beta2(), settings.epsilon(),
+                settings.weightDecay(), settings.maxGradNorm(), completed + 1), norm);
+        double gradNorm = HostCopy.floats(backend, norm)[0];
+        if (!Double.isFinite(gradNorm) || !Double.isFinite(loss)) {
+            throw new NonFiniteLossException(completed + 1, loss, gradNorm, rate);
+        }
+        completed++;
+        return gradNorm;
     }
 }

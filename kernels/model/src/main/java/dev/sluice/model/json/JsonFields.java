@@ -1,4 +1,4 @@
-package dev.sluice.model.config;
+package dev.sluice.model.json;
 
 import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.JsonProcessingException;

@@ -1,0 +1,38 @@
+package dev.sluice.model.checkpoint;
+
+/// One scale per 128 x 128 block of an FP8 matrix, as DeepSeek-V3 and the Qwen3 FP8 repositories store them:
+/// `W[i, j] = fp8[i, j] * scale_inv[i / 128, j / 128]`. Blocks at the edges are ragged.
+///
+/// @param scales row-major, [..., ceil(rows / 128), ceil(columns / 128)]
+/// @param rows rows of one matrix
+/// @param columns columns of one matrix
+record BlockScales(float[] scales, long rows, long columns) {
+    static final int BLOCK = 128;
+
+    static String name(String weight) {
+        return weight + "_scale_inv";
+    }
+
+    /// Shape of the scales of a weight of that shape.
+    static long[] shape(long... weight) {
+        long[] shape = weight.clone();
+        for (int i = Math.max(0, shape.length - 2); i < shape.length; i++) {
+            shape[i] = Math.ceilDiv(shape[i], BLOCK);
+        }
+        return shape;
+    }
+
+    /// Multiplies one row; rows count through all matrices of a stack.
+    void apply(long row, float[] values) {
+        long matrix = row / rows;
+        long gridRow = matrix * Math.ceilDiv(rows, BLOCK) + row % rows / BLOCK;
+        int gridColumns = (int) Math.ceilDiv(columns, (long) BLOCK);
+        for (int block = 0; block < gridColumns; block++) {
+            float scale = scales[(int) (gridRow * gridColumns + block)];
+            int end = (int) Math.min(columns, (block + 1L) * BLOCK);
+            for (int column = block * BLOCK; column < end; column++) {
+                values[column] *= scale;
+            }
+        }
+    }
+}

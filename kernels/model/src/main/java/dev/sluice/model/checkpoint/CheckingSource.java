@@ -1,0 +1,79 @@
+package dev.sluice.model.checkpoint;
+
+import dev.sluice.compute.Tensor;
+import dev.sluice.model.InvalidFileException;
+import dev.sluice.model.safetensors.Checkpoint;
+import dev.sluice.model.safetensors.Checkpoint.Stored;
+import dev.sluice.model.safetensors.ElementType;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/// Looks at every tensor's header entry and notes what is missing or of the wrong shape or type.
+final class CheckingSource implements WeightSource {
+    private static final Set<ElementType> WEIGHTS =
+            EnumSet.of(ElementType.F32, ElementType.BF16, ElementType.F16, ElementType.F8_E4M3);
+    private static final int SHOWN = 6;
+
+    private final Checkpoint checkpoint;
+    private final List<String> faults = new ArrayList<>();
+    private Path faultyFile;
+
+    CheckingSource(Checkpoint checkpoint) {
+        this.checkpoint = checkpoint;
+    }
+
+    @Override
+    public boolean has(String name) {
+        return checkpoint.find(name) != null;
+    }
+
+    @Override
+    public Tensor load(String name, long[] shape, List<Part> parts) {
+        parts.forEach(this::check);
+        return null;
+    }
+
+    /// @throws InvalidFileException naming the first faults and how many there are
+    void requireNoFaults() {
+        if (!faults.isEmpty()) {
+            String more = faults.size() > SHOWN ? " and " + (faults.size() - SHOWN) + " more" : "";
+            throw new InvalidFileException(faultyFile,
+                    String.join("; ", faults.subList(0, Math.min(SHOWN, faults.size()))) + more);
+        }
+    }
+
+    private void check(Part part) {
+        Stored stored = checkpoint.find(part.name());
+        if (stored == null) {
+            fault(checkpoint.folder(), "tensor " + part.name() + " " + Arrays.toString(part.shape()) + " is missing");
+        } else if (!WEIGHTS.contains(stored.entry().type())) {
+            fault(stored.file().path(), "tensor " + stored.entry() + " should have a type of " + WEIGHTS);
+        } else if (!Arrays.equals(stored.entry().shape(), part.shape())) {
+            fault(stored.file().path(), "tensor " + stored.entry() + " should have shape " + Arrays.toString(part.shape()));
+        } else if (stored.entry().type() == ElementType.F8_E4M3) {
+            checkScales(part);
+        }
+    }
+
+    private void checkScales(Part part) {
+        String name = BlockScales.name(part.name());
+        long[] wanted = BlockScales.shape(part.shape());
+        Stored scales = checkpoint.find(name);
+        if (scales == null) {
+            fault(checkpoint.folder(), "tensor " + part.name() + " is F8_E4M3, and its " + name + " "
+                    + Arrays.toString(wanted) + " is missing");
+        } else if (scales.entry().type() != ElementType.F32 && scales.entry().type() != ElementType.BF16
+                || !Arrays.equals(scales.entry().shape(), wanted)) {
+            fault(scales.file().path(), "tensor " + scales.entry() + " should be F32 or BF16 " + Arrays.toString(wanted));
+        }
+    }
+
+    private void fault(Path file, String fault) {
+        faultyFile = faults.isEmpty() ? file : faultyFile;
+        faults.add(fault);
+    }
+}

@@ -1,0 +1,42 @@
+package dev.sluice.model.checkpoint;
+
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.OutOfMemoryException;
+import dev.sluice.compute.Scope;
+import dev.sluice.model.config.DecoderConfig;
+import dev.sluice.model.config.TensorNames;
+import dev.sluice.model.decoder.DecoderWeights;
+import dev.sluice.model.safetensors.Checkpoint;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+
+/// Loads a decoder's weights: checks every header entry, then the memory, and only then copies.
+public final class WeightLoader {
+    private WeightLoader() {}
+
+    /// Bytes of a decoder's weights kept in that type.
+    public static long bytes(DecoderConfig config, TensorNames names, DType dtype) {
+        return CountingSource.bytes(config, names, dtype);
+    }
+
+    /// @param process scope that owns the weights
+    public static DecoderWeights load(Path folder, DecoderConfig config, TensorNames names, Backend backend, Scope process) {
+        try (var checkpoint = Checkpoint.open(folder); var staging = Arena.ofShared()) {
+            var checking = new CheckingSource(checkpoint);
+            WeightTree.build(config, names, checking);
+            checking.requireNoFaults();
+            requireMemory(folder, bytes(config, names, backend.activationType()), backend.memory());
+            var weights = WeightTree.build(config, names, new LoadingSource(checkpoint, backend, process, staging));
+            backend.synchronize();
+            return weights;
+        }
+    }
+
+    private static void requireMemory(Path folder, long bytes, MemoryStatus memory) {
+        if (bytes > memory.freeBytes()) {
+            throw new OutOfMemoryException("the weights of " + folder, bytes, memory.freeBytes());
+        }
+    }
+}

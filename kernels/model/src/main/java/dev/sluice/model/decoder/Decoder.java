@@ -1,0 +1,112 @@
+package dev.sluice.model.decoder;
+
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Linear;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.Routing;
+import dev.sluice.model.BaseModel;
+import dev.sluice.model.TokenRow;
+import dev.sluice.model.config.DecoderConfig;
+import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
+import dev.sluice.model.decoder.DecoderWeights.DenseWeights;
+import dev.sluice.model.decoder.DecoderWeights.Projection;
+import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
+import dev.sluice.model.decoder.FeedForwardBlock.Pass;
+import dev.sluice.model.lora.LoraSite;
+import java.util.ArrayList;
+import java.util.List;
+
+/// A base model with an adapter bound to it: the one forward path of every family.
+public final class Decoder implements AutoCloseable {
+    private final Backend backend;
+    private final DecoderConfig config;
+    private final DecoderWeights weights;
+    private final RopeTable rope;
+    private final List<DecoderLayer> layers = new ArrayList<>();
+    private final Linear head;
+
+    /// @param lora the adapter, or null for the base model alone
+    public Decoder(BaseModel model, LoraBinding lora) {
+        this.backend = model.backend();
+        this.config = model.config();
+        this.weights = model.weights();
+        this.rope = new RopeTable(backend, config.rope());
+        for (int layer = 0; layer < config.layers(); layer++) {
+            layers.add(layer(layer, lora));
+        }
+        this.head = LoraBinding.linear(lora, new Projection(weights.head(), null), -1, LoraSite.Kind.HEAD);
+    }
+
+    private DecoderLayer layer(int index, LoraBinding lora) {
+        var layer = weights.layers().get(index);
+        var attention = new AttentionBlock(backend, config, layer.attention(), lora, index, rope);
+        FeedForwardBlock feedForward = switch (layer.feedForward()) {
+            case DenseWeights dense -> new DenseBlock(backend, dense, lora, index);
+            case SparseWeights sparse ->
+                    new SparseBlock(backend, (SparseConfig) config.feedForwards().get(index), sparse, lora, index);
+        };
+        return new DecoderLayer(backend, config.normEpsilon(), layer, attention, feedForward);
+    }
+
+    public Backend backend() {
+        return backend;
+    }
+
+    /// The output layer.
+    public Linear head() {
+        return head;
+    }
+
+    /// Copies a row into a step and makes sure that its positions exist.
+    public Batch batch(Scope step, TokenRow row) {
+        Batch batch = Batch.of(backend, step, row, config.vocabulary());
+        rope.require(batch.segments().longest());
+        return batch;
+    }
+
+    /// Hidden states after the final norm, [tokens, hidden]. Keeps nothing for a backward pass.
+    public Tensor hidden(Batch batch, Scope step) {
+        Tensor x = stream(step, batch, "hidden");
+        Tensor y = stream(step, batch, "hidden.next");
+        embed(batch, x);
+        for (DecoderLayer layer : layers) {
+            try (Scope scope = step.child("layer")) {
+                Tensor offsets = scope.allocate("router.offsets", DType.INT32, layer.feedForward().offsetCount());
+                Routing routing = layer.feedForward().routing(scope, batch.tokens(), offsets);
+                layer.forward(x, batch, routing, Pass.FIRST, layer.tape(scope, x), y, scope);
+            }
+            Tensor swap = x;
+            x = y;
+            y = swap;
+        }
+        finalNorm(x, y, step.allocate("hidden.rstd", DType.FLOAT32, batch.tokens()));
+        return y;
+    }
+
+    List<DecoderLayer> layers() {
+        return layers;
+    }
+
+    Tensor stream(Scope scope, Batch batch, String name) {
+        return scope.allocate(name, backend.activationType(), batch.tokens(), config.hidden());
+    }
+
+    void embed(Batch batch, Tensor out) {
+        backend.elementwise().embed(batch.ids(), weights.embedding(), out);
+    }
+
+    void finalNorm(Tensor x, Tensor y, Tensor rstd) {
+        backend.norm().rmsNorm(x, weights.finalNorm(), (float) config.normEpsilon(), y, rstd);
+    }
+
+    Tensor finalNormWeight() {
+        return weights.finalNorm();
+    }
+
+    @Override
+    public void close() {
+        rope.close();
+    }
+}

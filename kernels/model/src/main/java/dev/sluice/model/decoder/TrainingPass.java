@@ -1,0 +1,124 @@
+package dev.sluice.model.decoder;
+
+import dev.sluice.compute.Accumulate;
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.Routing;
+import dev.sluice.model.decoder.FeedForwardBlock.Pass;
+import dev.sluice.model.lora.AdapterLayout;
+import dev.sluice.model.lora.LoraSite;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/// Forward and backward pass of one micro-batch. Kept between the two are every layer's input and routing, and with
+/// `checkpointing` off also everything inside the layers; with it on a layer is computed again, with the saved picks.
+public final class TrainingPass {
+    private final Decoder decoder;
+    private final Backend backend;
+    private final boolean checkpointing;
+    private final int lowest;
+
+    /// @param layout which layers have an adapter: below the lowest of them nothing is differentiated
+    public TrainingPass(Decoder decoder, AdapterLayout layout, boolean checkpointing) {
+        this.decoder = decoder;
+        this.backend = decoder.backend();
+        this.checkpointing = checkpointing;
+        int layers = decoder.layers().size();
+        this.lowest = layout.sites().stream().map(LoraSite::layer).filter(layer -> layer >= 0).min(Integer::compare)
+                .orElse(layers);
+    }
+
+    /// @param nll FLOAT32 [tokens], 0 where there is no label
+    /// @param expertOffsets INT32: the expert boundaries of every sparse layer behind one another, experts + 1 each
+    public record Result(Tensor nll, Tensor expertOffsets) {}
+
+    /// Numbers of a result's `expertOffsets` per layer, 0 for dense ones.
+    public int[] offsetCounts() {
+        return decoder.layers().stream().mapToInt(layer -> layer.feedForward().offsetCount()).toArray();
+    }
+
+    /// Adds the micro-batch's gradients to the adapter's.
+    ///
+    /// @param gradientScale 1 / trained tokens of the whole optimiser step
+    /// @param step scope that the results live in
+    public Result run(Batch batch, float gradientScale, Scope step) {
+        var saved = allocate(batch, step);
+        forward(batch, saved, step);
+        Tensor gradient = decoder.stream(step, batch, "gradient");
+        Tensor nll = step.allocate("nll", DType.FLOAT32, batch.tokens());
+        loss(batch, saved, gradientScale, nll, gradient, step);
+        for (int layer = decoder.layers().size() - 1; layer >= lowest; layer--) {
+            backward(layer, batch, saved, gradient, step);
+        }
+        return new Result(nll, saved.offsets);
+    }
+
+    /// @param inputs input of every layer, and of the final norm
+    private record Saved(List<Tensor> inputs, List<Routing> routings, List<DecoderLayer.Tape> tapes, Tensor offsets,
+            Tensor rstd) {}
+
+    private Saved allocate(Batch batch, Scope step) {
+        int[] counts = offsetCounts();
+        Tensor offsets = step.allocate("router.offsets", DType.INT32, Arrays.stream(counts).sum());
+        var saved = new Saved(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), offsets,
+                step.allocate("rstd", DType.FLOAT32, batch.tokens()));
+        saved.inputs.add(decoder.stream(step, batch, "layer.input"));
+        long at = 0;
+        for (int i = 0; i < counts.length; i++) {
+            DecoderLayer layer = decoder.layers().get(i);
+            saved.routings.add(layer.feedForward().routing(step, batch.tokens(), offsets.view("router.offsets", at, counts[i])));
+            at += counts[i];
+            saved.inputs.add(decoder.stream(step, batch, "layer.input"));
+            if (!checkpointing) {
+                saved.tapes.add(layer.tape(step, saved.inputs.getFirst()));
+            }
+        }
+        return saved;
+    }
+
+    private void forward(Batch batch, Saved saved, Scope step) {
+        decoder.embed(batch, saved.inputs.getFirst());
+        for (int i = 0; i < decoder.layers().size(); i++) {
+            DecoderLayer layer = decoder.layers().get(i);
+            Tensor x = saved.inputs.get(i);
+            try (Scope scope = step.child("layer")) {
+                var tape = checkpointing ? layer.tape(scope, x) : saved.tapes.get(i);
+                layer.forward(x, batch, saved.routings.get(i), Pass.FIRST, tape, saved.inputs.get(i + 1), scope);
+            }
+        }
+    }
+
+    /// Leaves in `gradient` that of the last layer's output.
+    private void loss(Batch batch, Saved saved, float gradientScale, Tensor nll, Tensor gradient, Scope step) {
+        Tensor last = saved.inputs.getLast();
+        try (Scope scope = step.child("loss")) {
+            Tensor hidden = decoder.stream(scope, batch, "hidden");
+            int rank = decoder.head().rank();
+            Tensor z = rank == 0 ? null : scope.allocate("lora.z", backend.activationType(), batch.tokens(), rank);
+            decoder.finalNorm(last, hidden, saved.rstd);
+            try (Scope scratch = scope.child("cross entropy")) {
+                backend.loss().crossEntropy(hidden, decoder.head(), batch.labels(), gradientScale, nll, z, gradient, scratch);
+            }
+        }
+        backend.norm().rmsNormBackward(gradient, last, decoder.finalNormWeight(), saved.rstd, gradient, Accumulate.REPLACE);
+    }
+
+    private void backward(int index, Batch batch, Saved saved, Tensor gradient, Scope step) {
+        DecoderLayer layer = decoder.layers().get(index);
+        Tensor x = saved.inputs.get(index);
+        Routing routing = saved.routings.get(index);
+        try (Scope scope = step.child("layer backward")) {
+            var tape = checkpointing ? layer.tape(scope, x) : saved.tapes.get(index);
+            if (checkpointing) {
+                try (Scope again = scope.child("layer again")) {
+                    Tensor unused = decoder.stream(again, batch, "layer.output");
+                    layer.forward(x, batch, routing, Pass.AGAIN, tape, unused, again);
+                }
+            }
+            layer.backward(gradient, x, batch, routing, tape, index == lowest, scope);
+        }
+    }
+}
