@@ -11,6 +11,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 
 /// Typed, checked access to the fields of one JSON object; every failure names the file and the field.
 /// A field that is absent and one that is `null` are the same, as in Hugging Face's configurations.
@@ -62,6 +64,11 @@ public final class JsonFields {
     public JsonNode get(String field) {
         JsonNode value = object.get(field);
         return value == null || value.isNull() ? null : value;
+    }
+
+    /// Names of all fields, in the file's order.
+    public List<String> names() {
+        return object.properties().stream().map(Map.Entry::getKey).toList();
     }
 
     public boolean has(String field) {

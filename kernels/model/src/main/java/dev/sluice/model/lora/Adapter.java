@@ -1,6 +1,8 @@
 package dev.sluice.model.lora;
 
 import dev.sluice.model.BaseModel;
+import dev.sluice.model.config.DecoderConfig;
+import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.peft.AdapterExport;
 import dev.sluice.model.peft.AdapterReader;
 import dev.sluice.model.peft.AdapterWriter;
@@ -11,16 +13,22 @@ import java.util.List;
 /// A LoRA adapter on the host: its settings, the matrices it updates and their exact float32 numbers. It belongs to no
 /// backend and does not change; training makes new ones.
 public final class Adapter {
+    private final DecoderConfig config;
+    private final TensorNames names;
     private final LoraSettings settings;
     private final AdapterLayout layout;
     private final MemorySegment values;
 
+    /// @param config the decoder that it updates
+    /// @param names what that decoder's modules are called
     /// @param values float32 numbers in the layout's order, `layout.size() * 4` bytes; not copied
-    public Adapter(LoraSettings settings, AdapterLayout layout, MemorySegment values) {
+    public Adapter(DecoderConfig config, TensorNames names, LoraSettings settings, AdapterLayout layout, MemorySegment values) {
         if (values.byteSize() != layout.size() * Float.BYTES) {
             throw new IllegalArgumentException("adapter: " + layout.size() + " numbers need " + layout.size() * Float.BYTES
                     + " bytes, the memory has " + values.byteSize());
         }
+        this.config = config;
+        this.names = names;
         this.settings = settings;
         this.layout = layout;
         this.values = values.asReadOnly();
@@ -37,7 +45,8 @@ public final class Adapter {
                     + "; experts are target_parameters, everything else target_modules");
         }
         AdapterLayout layout = AdapterLayout.of(model.config(), model.names(), settings);
-        return new Adapter(settings, layout, LoraInitialisation.fresh(layout, seed));
+        return new Adapter(model.config(), model.names(), settings, layout,
+                LoraInitialisation.fresh(layout, seed));
     }
 
     /// Reads an adapter from `adapter_config.json` and `adapter_model.safetensors`, in either layout.
@@ -50,6 +59,21 @@ public final class Adapter {
     /// Writes both files, reads them back and compares every number; the files appear only if all are equal.
     public void write(Path folder, AdapterExport export) {
         AdapterWriter.write(this, folder, export);
+    }
+
+    /// An adapter of the same matrices with other numbers.
+    public Adapter withValues(MemorySegment newValues) {
+        return new Adapter(config, names, settings, layout, newValues);
+    }
+
+    /// The decoder that it updates.
+    public DecoderConfig config() {
+        return config;
+    }
+
+    /// What that decoder's modules are called.
+    public TensorNames names() {
+        return names;
     }
 
     public LoraSettings settings() {

@@ -95,7 +95,7 @@ public final class LoraTraining implements AutoCloseable {
     public Adapter adapter() {
         MemorySegment values = Arena.ofAuto().allocate(start.layout().size() * Float.BYTES, Long.BYTES);
         parameters.read(values);
-        return new Adapter(start.settings(), start.layout(), values);
+        return start.withValues(values);
     }
 
     /// Writes everything that is needed to go on bit-identically. The folder appears whole or not at all; an existing
