@@ -11,8 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// A checkpoint, a starting adapter, token rows, and what transformers and peft made of them in float32.
-record OracleCase(Path folder, JsonNode expected) {
-    static OracleCase read(Path folder) {
+public record OracleCase(Path folder, JsonNode expected) {
+    public static OracleCase read(Path folder) {
         try {
             return new OracleCase(folder, new ObjectMapper().readTree(folder.resolve("expected.json").toFile()));
         } catch (IOException e) {
@@ -20,46 +20,46 @@ record OracleCase(Path folder, JsonNode expected) {
         }
     }
 
-    Path model() {
+    public Path model() {
         return folder.resolve("model");
     }
 
-    Path adapterInit() {
+    public Path adapterInit() {
         return folder.resolve("adapter-init");
     }
 
-    Path expectedFile(String name) {
+    public Path expectedFile(String name) {
         return folder.resolve("expected").resolve(name);
     }
 
-    List<TokenRow> train() {
+    public List<TokenRow> train() {
         return rows("train");
     }
 
-    List<TokenRow> heldout() {
+    public List<TokenRow> heldout() {
         return rows("heldout");
     }
 
-    int accumulate() {
+    public int accumulate() {
         return expected.at("/settings/accumulate").intValue();
     }
 
-    int steps() {
+    public int steps() {
         return expected.at("/settings/steps").intValue();
     }
 
     /// The micro-batches of one optimiser step.
-    List<TokenRow> window(int step) {
+    public List<TokenRow> window(int step) {
         return train().subList(step * accumulate(), (step + 1) * accumulate());
     }
 
-    TrainingSettings settings() {
+    public TrainingSettings settings() {
         return TrainingSettings.of(expected.at("/settings/learning_rate").doubleValue(), Schedule.CONSTANT, 0, steps())
                 .withWeightDecay(expected.at("/settings/weight_decay").doubleValue())
                 .withMaxGradNorm(expected.at("/settings/clip").doubleValue());
     }
 
-    double number(String pointer) {
+    public double number(String pointer) {
         return expected.at(pointer).doubleValue();
     }
 

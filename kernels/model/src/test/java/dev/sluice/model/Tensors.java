@@ -8,10 +8,10 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /// Tensors of a file as float arrays, and how far two of them are apart.
-final class Tensors {
+public final class Tensors {
     private Tensors() {}
 
-    static Map<String, float[]> read(Path path) {
+    public static Map<String, float[]> read(Path path) {
         try (var arena = Arena.ofConfined()) {
             var file = SafetensorsFile.open(path, arena);
             var tensors = new TreeMap<String, float[]>();
@@ -24,7 +24,7 @@ final class Tensors {
         }
     }
 
-    static float[] flat(float[][] rows) {
+    public static float[] flat(float[][] rows) {
         float[] flat = new float[rows.length * rows[0].length];
         for (int i = 0; i < rows.length; i++) {
             System.arraycopy(rows[i], 0, flat, i * rows[0].length, rows[0].length);
@@ -33,7 +33,7 @@ final class Tensors {
     }
 
     /// Norm of the difference over the norm of what was expected.
-    static double relativeError(float[] expected, float[] actual) {
+    public static double relativeError(float[] expected, float[] actual) {
         double difference = 0;
         double norm = 0;
         for (int i = 0; i < expected.length; i++) {

@@ -6,6 +6,7 @@ import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.peft.AdapterExport;
 import dev.sluice.model.peft.AdapterReader;
 import dev.sluice.model.peft.AdapterWriter;
+import dev.sluice.model.peft.BaseCopies;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
@@ -38,21 +39,23 @@ public final class Adapter {
     ///
     /// @throws IllegalArgumentException if a target names nothing in the model
     public static Adapter create(BaseModel model, LoraSettings settings, long seed) {
-        List<String> unmatched = new Targets(settings).unmatched(AdaptableModule.all(model.config(), model.names()));
+        List<AdaptableModule> modules = AdaptableModule.all(model.config(), model.names());
+        LoraSettings expanded = new ExpertTargets(modules, model.names()).expand(settings);
+        List<String> unmatched = new Targets(expanded).unmatched(modules);
         if (!unmatched.isEmpty()) {
             throw new IllegalArgumentException("lora: targets " + unmatched + " match nothing in " + model.folder() + "; it has "
                     + AdaptableModule.shortNames(model.config(), model.names())
-                    + "; experts are target_parameters, everything else target_modules");
+                    + "; stacked experts are target_parameters, everything else target_modules");
         }
-        AdapterLayout layout = AdapterLayout.of(model.config(), model.names(), settings);
-        return new Adapter(model.config(), model.names(), settings, layout,
-                LoraInitialisation.fresh(layout, seed));
+        AdapterLayout layout = AdapterLayout.of(model.config(), model.names(), expanded);
+        return new Adapter(model.config(), model.names(), expanded, layout, LoraInitialisation.fresh(layout, seed));
     }
 
     /// Reads an adapter from `adapter_config.json` and `adapter_model.safetensors`, in either layout.
     ///
     /// @throws dev.sluice.model.InvalidFileException naming missing, unexpected or misshapen tensors
     public static Adapter read(BaseModel model, Path folder) {
+        BaseCopies.requireUnchanged(model, folder);
         return AdapterReader.read(model.config(), model.names(), folder);
     }
 

@@ -44,17 +44,18 @@ public final class AdapterReader {
                 var translated = PerExpertSettings.translate(file, names, modules, settings);
                 AdapterLayout layout = AdapterLayout.of(config, names, translated.settings());
                 var tensors = new PerExpertNames(names).tensors(layout, translated.separate());
-                return new Adapter(config, names, translated.settings(), layout, values(file, layout, tensors));
+                return new Adapter(config, names, translated.settings(), layout, values(file, names, layout, tensors));
             }
             AdapterLayout layout = AdapterLayout.of(config, names, settings);
-            return new Adapter(config, names, settings, layout, values(file, layout, Peft3dNames.tensors(layout)));
+            return new Adapter(config, names, settings, layout, values(file, names, layout, Peft3dNames.tensors(layout)));
         } catch (IllegalArgumentException e) {
             throw new InvalidFileException(fields.file(), e.getMessage(), e);
         }
     }
 
-    private static MemorySegment values(SafetensorsFile file, AdapterLayout layout, List<FileTensor> tensors) {
-        requireExactly(file, tensors);
+    private static MemorySegment values(SafetensorsFile file, TensorNames names, AdapterLayout layout,
+            List<FileTensor> tensors) {
+        requireExactly(file, names, tensors);
         MemorySegment values = Arena.ofAuto().allocate(layout.size() * Float.BYTES, Long.BYTES);
         for (FileTensor tensor : tensors) {
             TensorEntry entry = file.tensors().get(tensor.name());
@@ -69,9 +70,10 @@ public final class AdapterReader {
         return values;
     }
 
-    private static void requireExactly(SafetensorsFile file, List<FileTensor> tensors) {
+    private static void requireExactly(SafetensorsFile file, TensorNames names, List<FileTensor> tensors) {
         var faults = new ArrayList<String>();
         var unexpected = new HashSet<>(file.tensors().keySet());
+        unexpected.removeAll(BaseCopies.names(names).keySet());
         for (FileTensor tensor : tensors) {
             TensorEntry entry = file.tensors().get(tensor.name());
             unexpected.remove(tensor.name());
