@@ -6,6 +6,8 @@ import com.fasterxml.jackson.annotation.JsonEnumDefaultValue;
 public enum JobCode {
     /// A field of the job is wrong; the reason names it.
     INVALID_SPEC(false),
+    /// The same work is queued, running or done under another job id; the reason names it.
+    DUPLICATE(false),
     /// The dataset or its version does not exist, or has no examples.
     DATASET_NOT_FOUND(false),
     /// Content does not have the hash its address promised.

@@ -59,6 +59,12 @@ public record JobSpec(String jobId, ModelRef model, DatasetRef dataset, Heldout 
                 checkpoint, limits, evaluation, exportRows, requestedBy, trigger, nonce);
     }
 
+    /// The same job with another reference to its model, for example with the hash filled in.
+    public JobSpec withModel(ModelRef other) {
+        return new JobSpec(jobId, other, dataset, heldout, lora, training, backend, adapterFormat, checkpoint, limits, evaluation, exportRows,
+                requestedBy, trigger, nonce);
+    }
+
     /// SHA-256 of the canonical JSON of everything that decides the result. A spec submitted twice has one key and
     /// runs once; call it on a [#pinned] spec, so that new data makes a new job.
     public String idempotencyKey() {

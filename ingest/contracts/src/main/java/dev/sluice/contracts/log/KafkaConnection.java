@@ -1,8 +1,11 @@
 package dev.sluice.contracts.log;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -27,6 +30,11 @@ public record KafkaConnection(String bootstrapServers, String clientId, Map<Stri
     /// Largest request of our producers, in bytes: the largest topic limit plus its envelope.
     private static final int MAX_REQUEST_BYTES = 17 << 20;
 
+    /// Client properties for TLS and SASL, by Kafka's names.
+    public static final List<String> SECURITY_SETTINGS = List.of("security.protocol", "sasl.mechanism", "sasl.jaas.config",
+            "ssl.truststore.type", "ssl.truststore.location", "ssl.truststore.password", "ssl.keystore.type", "ssl.keystore.location",
+            "ssl.keystore.password", "ssl.key.password");
+
     public KafkaConnection {
         if (bootstrapServers == null || bootstrapServers.isBlank()) {
             throw new IllegalArgumentException("kafka.bootstrap.servers is missing; set it to host:port of the broker");
@@ -37,6 +45,15 @@ public record KafkaConnection(String bootstrapServers, String clientId, Map<Stri
 
     public KafkaConnection(String bootstrapServers, String clientId) {
         this(bootstrapServers, clientId, Map.of());
+    }
+
+    /// From a service's configuration: `kafka.bootstrap.servers`, and `kafka.` + each of [#SECURITY_SETTINGS] that is set.
+    ///
+    /// @param setting looks a key up
+    public static KafkaConnection configured(String clientId, Function<String, Optional<String>> setting) {
+        Map<String, String> security = new HashMap<>();
+        SECURITY_SETTINGS.forEach(name -> setting.apply("kafka." + name).ifPresent(value -> security.put(name, value)));
+        return new KafkaConnection(setting.apply("kafka.bootstrap.servers").orElse(""), clientId, security);
     }
 
     public Admin admin() {
