@@ -1,6 +1,7 @@
 package dev.sluice.ingest.record;
 
 import dev.sluice.contracts.dataset.DatasetLedger;
+import dev.sluice.contracts.dataset.RecordHeaders;
 import dev.sluice.contracts.wire.Check;
 import dev.sluice.contracts.wire.CloudEvent;
 import dev.sluice.text.record.Outcome;
@@ -40,16 +41,25 @@ final class Judge {
     }
 
     private Fate judge(ConsumerRecord<byte[], byte[]> record, Envelope envelope) {
-        String named = envelope.datasetId() != null ? envelope.datasetId() : CloudEvent.text(record.headers(), "ce_subject");
+        String named = dataset(record, envelope);
         String dataset = isId(named) ? named : DatasetLedger.UNASSIGNED;
         return switch (parser.parse(record.value())) {
             case Outcome.Refused(var code, var reason) -> new Fate.Refused(dataset, code.name(), stage(code), reason);
             case Outcome.Accepted _ when named == null -> new Fate.Refused(dataset, RefusalCode.NO_DATASET.name(), Stage.VALIDATE,
-                    "The record names no dataset. Give it a field 'dataset_id', or the message a header 'ce_subject'.");
+                    "The record names no dataset. Give it a field 'dataset_id', or the message a header '" + RecordHeaders.DATASET + "'.");
             case Outcome.Accepted _ when !isId(named) -> new Fate.Refused(dataset, RefusalCode.INVALID_DATASET_ID.name(), Stage.VALIDATE,
                     "The dataset id must be 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or digit.");
             case Outcome.Accepted accepted -> new Fate.Accepted(dataset, recordId(record, envelope), accepted.json(), accepted.contentHash());
         };
+    }
+
+    /// The header for it, else the field, else the subject of the event.
+    private static String dataset(ConsumerRecord<byte[], byte[]> record, Envelope envelope) {
+        String header = CloudEvent.text(record.headers(), RecordHeaders.DATASET);
+        if (header != null) {
+            return header;
+        }
+        return envelope.datasetId() != null ? envelope.datasetId() : CloudEvent.text(record.headers(), "ce_subject");
     }
 
     private static boolean isId(String text) {

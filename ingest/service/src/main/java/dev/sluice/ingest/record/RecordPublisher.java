@@ -1,5 +1,6 @@
 package dev.sluice.ingest.record;
 
+import dev.sluice.contracts.dataset.RecordHeaders;
 import dev.sluice.contracts.topic.Topic;
 import dev.sluice.contracts.topic.Topics;
 import dev.sluice.contracts.wire.CloudEvent;
@@ -42,6 +43,7 @@ public final class RecordPublisher {
         String key = id == null || id.isBlank() ? Envelope.idOf(record) : id;
         int partitions = producer.partitionsFor(topics.name(Topic.RECORDS)).size();
         var message = new ProducerRecord<>(topics.name(Topic.RECORDS), Topics.partitionFor(datasetId, partitions), key, record);
+        CloudEvent.put(message.headers(), RecordHeaders.DATASET, datasetId);
         return producer.send(CloudEvent.of("/sluice/ingest/rest", EventWriter.type(Topic.RECORDS), datasetId).on(message));
     }
 

@@ -5,7 +5,7 @@ package dev.sluice.ingest.record;
 enum RefusalCode {
     /// The message has no value.
     NO_VALUE,
-    /// Neither the field `dataset_id` nor the header `ce_subject` names a dataset.
+    /// No header and no field names a dataset.
     NO_DATASET,
     /// The dataset id has characters that an id may not have.
     INVALID_DATASET_ID,
