@@ -44,13 +44,13 @@ public final class CpuProvider implements BackendProvider {
         return new CpuBackend(threads(System.getenv(THREADS)), gemm());
     }
 
-    private static Gemm gemm() {
+    static Gemm gemm() {
         String failure = OpenBlas.failure();
         if (failure == null) {
-            return new OpenBlas();
+            return new FewRows(new OpenBlas());
         }
         LOG.log(System.Logger.Level.WARNING, "{0}; multiplying with Java vectors instead, which is slower", failure);
-        return new VectorGemm();
+        return new FewRows(new VectorGemm());
     }
 
     /// @throws IllegalArgumentException if it is set to something that is no count

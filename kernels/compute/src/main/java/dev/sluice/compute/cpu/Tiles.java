@@ -6,10 +6,13 @@ record Tiles(int rows, int columns, int height, int width) {
     private static final int HEIGHT = 128;
     /// With many rows only very wide results are cut; with few, columns are all there is to share out.
     private static final int WIDTH_OF_MANY_ROWS = 1024;
-    private static final int WIDTH_OF_FEW_ROWS = 128;
+    private static final int LEAST_WIDTH_OF_FEW_ROWS = 128;
+    private static final int MOST_WIDTH_OF_FEW_ROWS = 512;
+    private static final int TASKS_OF_FEW_ROWS = 8;
 
     static Tiles of(int rows, int columns) {
-        return new Tiles(rows, columns, HEIGHT, rows > 2 * HEIGHT ? WIDTH_OF_MANY_ROWS : WIDTH_OF_FEW_ROWS);
+        return new Tiles(rows, columns, HEIGHT, rows > 2 * HEIGHT ? WIDTH_OF_MANY_ROWS
+                : Math.clamp(columns / TASKS_OF_FEW_ROWS, LEAST_WIDTH_OF_FEW_ROWS, MOST_WIDTH_OF_FEW_ROWS));
     }
 
     /// What to do with one tile.

@@ -11,14 +11,19 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /// Products on Java vectors: panels of b, two vectors wide, against a few rows of a at a time.
-/// Works everywhere; the panel is packed only where b is not laid out that way already.
+/// Works everywhere.
 final class VectorGemm implements Gemm {
     /// Columns that one pass of the kernel computes.
     private static final int PANEL = 2 * LANES;
 
+    /// Products are cut along k, so that a packed panel stays in the second-level cache.
+    private static final int DEPTH = 1024;
+    /// From here on packing pays even where b could be read in place: its rows may lie pages apart.
+    private static final int WORTH_PACKING_ROWS = 32;
+
     private static final ThreadLocal<Buffer> BUFFER = ThreadLocal.withInitial(Buffer::new);
 
-    /// A thread's packed panel, [k, PANEL], and behind it a result tile, [Kernel.ROWS, PANEL].
+    /// A thread's packed panel, [k, PANEL], and behind it a result tile, [MicroKernel.ROWS, PANEL].
     private static final class Buffer {
         private MemorySegment memory = MemorySegment.NULL;
 
@@ -56,11 +61,19 @@ final class VectorGemm implements Gemm {
     }
 
     private static void multiply(int m, int n, int k, float alpha, Left a, Right b, Result c) {
+        for (int depth = 0; depth < Math.max(1, k); depth += DEPTH) {
+            slice(m, n, Math.min(DEPTH, k - depth), alpha, new Left(at(a.address, (long) depth * a.step), a.row, a.step),
+                    new Right(at(b.address, (long) depth * b.step), b.step, b.column),
+                    new Result(c.address, c.row, c.add || depth > 0));
+        }
+    }
+
+    private static void slice(int m, int n, int k, float alpha, Left a, Right b, Result c) {
         long panel = BUFFER.get().panel(k);
         for (int column = 0; column < n; column += PANEL) {
             int width = Math.min(PANEL, n - column);
             long from = at(b.address, (long) column * b.column);
-            boolean ready = b.column == 1 && width == PANEL;
+            boolean ready = b.column == 1 && width == PANEL && m < WORTH_PACKING_ROWS;
             if (!ready) {
                 pack(from, b, k, width, panel);
             }
@@ -72,12 +85,22 @@ final class VectorGemm implements Gemm {
     private static void pack(long from, Right b, int k, int width, long panel) {
         for (int p = 0; p < k; p++) {
             long row = at(panel, (long) p * PANEL);
-            for (int j = 0; j < width; j++) {
-                set(at(row, j), get(at(from, (long) p * b.step + (long) j * b.column)));
+            long source = at(from, (long) p * b.step);
+            if (b.column == 1 && width == PANEL) {
+                store(load(source), row);
+                store(load(at(source, LANES)), at(row, LANES));
+            } else {
+                packPart(source, b.column, width, row);
             }
-            for (int j = width; j < PANEL; j++) {
-                set(at(row, j), 0f);
-            }
+        }
+    }
+
+    private static void packPart(long source, int stride, int width, long row) {
+        for (int j = 0; j < width; j++) {
+            set(at(row, j), get(at(source, (long) j * stride)));
+        }
+        for (int j = width; j < PANEL; j++) {
+            set(at(row, j), 0f);
         }
     }
 

@@ -7,7 +7,7 @@ import dev.sluice.compute.contract.BackendContractTest;
 class CpuBackendTest extends BackendContractTest {
     @Override
     protected Backend open() {
-        return new CpuBackend(2, new OpenBlas());
+        return new CpuBackend(2, CpuProvider.gemm());
     }
 
     /// 32 roundings of float32.

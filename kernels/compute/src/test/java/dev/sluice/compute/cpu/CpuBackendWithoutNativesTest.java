@@ -7,7 +7,7 @@ import dev.sluice.compute.contract.BackendContractTest;
 class CpuBackendWithoutNativesTest extends BackendContractTest {
     @Override
     protected Backend open() {
-        return new CpuBackend(2, new VectorGemm());
+        return new CpuBackend(2, new FewRows(new VectorGemm()));
     }
 
     /// 32 roundings of float32.

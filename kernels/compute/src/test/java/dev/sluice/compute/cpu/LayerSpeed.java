@@ -42,7 +42,7 @@ final class LayerSpeed {
     public static void main(String[] arguments) {
         int threads = Integer.parseInt(arguments[0]);
         int length = Integer.parseInt(arguments[1]);
-        Gemm gemm = arguments.length > 2 && arguments[2].equals("vectors") ? new VectorGemm() : new OpenBlas();
+        Gemm gemm = arguments.length > 2 && arguments[2].equals("vectors") ? new FewRows(new VectorGemm()) : CpuProvider.gemm();
         try (var backend = new CpuBackend(threads, gemm); var world = new World(backend, 0, 1)) {
             System.out.println(backend.description());
             new LayerSpeed(world).run(length);
