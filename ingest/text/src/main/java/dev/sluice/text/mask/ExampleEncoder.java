@@ -38,8 +38,9 @@ public final class ExampleEncoder {
     public RowOutcome encode(Example example) {
         try {
             return cut(switch (example) {
-                case Example.Conversation(var messages, var tools) -> conversation(messages, tools);
-                case Example.MessageCompletion completion -> completion(completion);
+                case Example.Conversation(var messages, var tools) -> conversation(messages, tools, List.of());
+                case Example.MessageCompletion(var prompt, var completion, var tools) ->
+                    conversation(joined(prompt, completion), tools, settings.completionOnly() ? prompt : List.of());
                 case Example.TextCompletion(var prompt, var completion) -> text(prompt, completion);
                 case Example.PlainText(var text) -> text("", text);
             });
@@ -64,25 +65,29 @@ public final class ExampleEncoder {
                 + " template, so conversations cannot be rendered. Add chat_template.jinja to it, or send 'text'."));
     }
 
-    private TokenRow conversation(List<Map<String, Object>> messages, List<Object> tools) {
+    /// @param given the first of the messages that are not trained whoever says them
+    private TokenRow conversation(List<Map<String, Object>> messages, List<Object> tools, List<Map<String, Object>> given) {
         Rendering whole = renderer().render(messages, tools, false);
         Encoded tokens = tokenizer.encode(whole.text());
-        return row(tokens, settings.assistantOnly() ? new TokenMask(tokens).of(spans(messages, tools, whole, tokens))
-                : TokenMask.everything(tokens.length()));
+        var mapping = new TokenMask(tokens);
+        byte[] mask = settings.assistantOnly() ? mapping.of(spans(messages, tools, whole, tokens))
+                : TokenMask.everything(tokens.length());
+        if (!given.isEmpty()) {
+            int begin = alignment().begin(given, tools, whole.text(), tokens);
+            TokenMask.intersect(mask, mapping.of(List.of(from(whole.text(), begin))));
+        }
+        return row(tokens, mask);
     }
 
-    private TokenRow completion(Example.MessageCompletion example) {
-        var messages = new ArrayList<>(example.prompt());
-        messages.addAll(example.completion());
-        TokenRow row = conversation(messages, example.tools());
-        if (settings.completionOnly()) {
-            Rendering whole = renderer().render(messages, example.tools(), false);
-            Encoded tokens = tokenizer.encode(whole.text());
-            int begin = alignment().begin(example.prompt(), example.tools(), whole.text(), tokens);
-            TokenMask.intersect(row.mask(), new TokenMask(tokens).of(List.of(new Span(whole.text().codePointCount(0, begin),
-                    whole.text().codePointCount(0, whole.text().length())))));
-        }
-        return row;
+    private static List<Map<String, Object>> joined(List<Map<String, Object>> first, List<Map<String, Object>> second) {
+        var joined = new ArrayList<>(first);
+        joined.addAll(second);
+        return joined;
+    }
+
+    /// The text from an index in UTF-16 units to its end.
+    private static Span from(String text, int begin) {
+        return new Span(text.codePointCount(0, begin), text.codePointCount(0, text.length()));
     }
 
     private List<Span> spans(List<Map<String, Object>> messages, List<Object> tools, Rendering whole, Encoded tokens) {
@@ -98,9 +103,8 @@ public final class ExampleEncoder {
         String eos = settings.appendEos() ? tokenizer.specialTokens().eos().orElse("") : "";
         String text = prompt + completion + (completion.endsWith(eos) ? "" : eos);
         Encoded tokens = tokenizer.encode(text);
-        int from = settings.completionOnly() ? prompt.codePointCount(0, prompt.length()) : 0;
-        byte[] mask = new TokenMask(tokens).of(List.of(new Span(from, text.codePointCount(0, text.length()))));
-        return withPrefix(row(tokens, mask));
+        int begin = settings.completionOnly() ? prompt.length() : 0;
+        return withPrefix(row(tokens, new TokenMask(tokens).of(List.of(from(text, begin)))));
     }
 
     private TokenRow withPrefix(TokenRow row) {

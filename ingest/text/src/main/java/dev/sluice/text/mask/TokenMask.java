@@ -7,7 +7,8 @@ import java.util.List;
 
 /// Maps spans of a text onto its tokens as transformers' `return_assistant_tokens_mask` does: from the token that holds
 /// a span's first code point up to the token that holds its last one. Where the bytes of one character fall into several
-/// tokens, the first of them counts as the holder.
+/// tokens, the first of them counts as the holder. A character that no token covers (some tokenizers leave spaces out of
+/// their offsets) belongs to no token; transformers then trains the rest of the text, which nobody wants.
 final class TokenMask {
 
     private final Encoded tokens;
@@ -35,19 +36,16 @@ final class TokenMask {
     }
 
     private void mark(byte[] mask, Span span) {
-        if (span.start() == span.end()) {
-            return;
-        }
-        int first = holderOf(span.start());
-        int last = holderOf(span.end() - 1);
-        if (first < tokens.length()) {
-            Arrays.fill(mask, first, Math.max(first, Math.min(last + 1, tokens.length())), (byte) 1);
+        int first = endingBehind(span.start());
+        int last = endingBehind(span.end() - 1);
+        boolean held = last < tokens.length() && tokens.starts()[last] < span.end();
+        if (span.start() < span.end()) {
+            Arrays.fill(mask, first, Math.max(first, held ? last + 1 : last), (byte) 1);
         }
     }
 
-    /// The first token that covers the code point, or the number of tokens when none does. Token ends never decrease, so
-    /// the first token that ends behind the code point is found by halving.
-    int holderOf(int codePoint) {
+    /// The first token that ends behind the code point, or the number of tokens. Ends never decrease.
+    private int endingBehind(int codePoint) {
         int low = 0;
         int high = tokens.length();
         while (low < high) {
@@ -58,6 +56,6 @@ final class TokenMask {
                 low = middle + 1;
             }
         }
-        return low < tokens.length() && tokens.starts()[low] <= codePoint ? low : tokens.length();
+        return low;
     }
 }

@@ -16,7 +16,7 @@ import java.time.Duration;
 public record Budget(long steps, long characters, int output, int depth, Duration time) {
 
     /// Enough for conversations of a million characters.
-    public static final Budget DEFAULT = new Budget(2_000_000, 64 << 20, 8 << 20, 64, Duration.ofMillis(500));
+    public static final Budget DEFAULT = new Budget(1_000_000, 64 << 20, 8 << 20, 64, Duration.ofMillis(500));
 
     public Budget {
         if (steps < 1 || characters < 1 || output < 1 || depth < 1 || !time.isPositive()) {

@@ -2,6 +2,7 @@ package dev.sluice.text.template;
 
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.math.MathContext;
 
 /// Python's numbers: integers without bounds (within the budget), doubles, and booleans that count as 0 and 1.
 final class Numbers {
@@ -148,10 +149,17 @@ final class Numbers {
         if (value == 0) {
             return 1 / value < 0 ? "-0.0" : "0.0";
         }
-        var digits = new BigDecimal(Double.toString(Math.abs(value))).stripTrailingZeros();
+        BigDecimal digits = shortest(Math.abs(value));
         int exponent = digits.precision() - digits.scale() - 1;
         String sign = value < 0 ? "-" : "";
         return sign + (exponent < -4 || exponent >= 16 ? scientific(digits, exponent) : plain(digits));
+    }
+
+    /// Java writes at least two digits, even where one is enough.
+    private static BigDecimal shortest(double value) {
+        BigDecimal digits = new BigDecimal(Double.toString(value)).stripTrailingZeros();
+        BigDecimal shorter = digits.round(new MathContext(1));
+        return digits.precision() == 2 && shorter.doubleValue() == value ? shorter.stripTrailingZeros() : digits;
     }
 
     private static String plain(BigDecimal digits) {

@@ -51,7 +51,7 @@ final class Operators {
     }
 
     private static List<Object> joined(List<?> left, List<?> right, Meter meter) {
-        meter.steps((left.size() + right.size()) / 8);
+        meter.steps((left.size() + right.size()) / 4);
         var joined = new ArrayList<Object>(left.size() + right.size());
         joined.addAll(left);
         joined.addAll(right);

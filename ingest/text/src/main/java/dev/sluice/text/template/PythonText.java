@@ -113,7 +113,14 @@ final class PythonText {
 
     static String titled(int c) {
         int title = Character.toTitleCase(c);
-        return title == c ? Character.toString(c).toUpperCase(Locale.ROOT) : Character.toString(title);
+        String upper = Character.toString(c).toUpperCase(Locale.ROOT);
+        if (title != c || upper.length() == Character.charCount(c)) {
+            return Character.toString(title);
+        }
+        // One character that becomes several: only the first of them is a capital, unless it is no letter with case.
+        int first = Character.charCount(upper.codePointAt(0));
+        return Character.isUpperCase(upper.codePointAt(0)) ? upper.substring(0, first) + upper.substring(first).toLowerCase(Locale.ROOT)
+                : upper;
     }
 
     /// Lines without their ends, as `str.splitlines`.

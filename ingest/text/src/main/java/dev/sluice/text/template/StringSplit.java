@@ -92,7 +92,7 @@ final class StringSplit {
             }
             meter.step();
             if (parts.size() == max) {
-                parts.add(PythonText.strip(text.substring(at), null, false, true));
+                parts.add(text.substring(at));
                 return parts;
             }
             int start = at;
@@ -115,7 +115,7 @@ final class StringSplit {
             }
             meter.step();
             if (parts.size() == max) {
-                parts.add(PythonText.strip(text.substring(0, at), null, true, false));
+                parts.add(text.substring(0, at));
                 return parts;
             }
             int end = at;

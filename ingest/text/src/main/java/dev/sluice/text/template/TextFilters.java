@@ -48,7 +48,7 @@ final class TextFilters {
     private static Object toJson(Object input, CallArguments arguments, Meter meter) {
         var bound = arguments.bind("tojson", 0, "ensure_ascii", "indent", "separators", "sort_keys");
         String indent = !bound.isSet(1) ? null : Values.textOf(bound.get(1)) instanceof String text ? text
-                : " ".repeat(Math.clamp(bound.integer(1, 0), 0, 1_000));
+                : StringPadding.pad("", "ljust", CallArguments.of((long) bound.integer(1, 0)), meter);
         List<Object> separators = bound.isSet(2) ? Values.sequence(bound.get(2)) : List.of(indent == null ? ", " : ",", ": ");
         if (separators == null || separators.size() != 2 || !separators.stream().allMatch(it -> it instanceof String)) {
             throw EvaluationError.refused("tojson: separators must be a pair of strings");
