@@ -8,12 +8,18 @@ import dev.sluice.compute.op.AttentionOps;
 
 /// Attention in tiles of queries and keys: no score matrix larger than one tile exists.
 final class CpuAttention implements AttentionOps {
+    /// Up to here one task per key-value head keeps enough cores busy, since such documents come packed.
+    static final int LONG_DOCUMENT = 2048;
+
     private final Workers workers;
     private final Gemm gemm;
+    private final int longDocument;
 
-    CpuAttention(Workers workers, Gemm gemm) {
+    /// @param longDocument longest document whose gradients are not cut into more tasks
+    CpuAttention(Workers workers, Gemm gemm, int longDocument) {
         this.workers = workers;
         this.gemm = gemm;
+        this.longDocument = longDocument;
     }
 
     /// Everything both passes read, checked.
@@ -51,8 +57,13 @@ final class CpuAttention implements AttentionOps {
             return head / (shape.heads() / shape.kvHeads());
         }
 
+        /// Offset in floats of [token, head] in q, dq.
+        long queryOffset(int token, int head) {
+            return (long) token * queryStride() + (long) head * shape.headDim();
+        }
+
         long query(int token, int head) {
-            return Memory.at(q, (long) token * queryStride() + (long) head * shape.headDim());
+            return Memory.at(q, queryOffset(token, head));
         }
 
         long key(int token, int kvHead) {
@@ -101,12 +112,9 @@ final class CpuAttention implements AttentionOps {
             long tiles = own.allocate("tiles", DType.FLOAT32, workers.count(), AttentionBackward.SCRATCH).address();
             var pass = new AttentionBackward(gemm, inputs, dOut.address(), out.address(), lse.address(),
                     dq.address(), dk.address(), dv.address());
-            int[] starts = segments.starts();
-            workers.run(segments.count() * shape.kvHeads(), (task, worker) -> {
-                int segment = task / shape.kvHeads();
-                pass.run(starts[segment], starts[segment + 1], task % shape.kvHeads(),
-                        Memory.at(tiles, (long) worker * AttentionBackward.SCRATCH));
-            });
+            var tasks = AttentionBackward.tasks(segments, shape, longDocument);
+            workers.run(tasks.length, (task, worker) ->
+                    pass.run(tasks[task], Memory.at(tiles, (long) worker * AttentionBackward.SCRATCH)));
         }
     }
 }

@@ -23,6 +23,7 @@ public final class CpuBackend implements Backend {
     private final Workers workers;
     private final Gemm gemm;
     private final CpuLinear linear;
+    private final int longDocument;
     /// Step memory that no open scope uses, most recently used first.
     private final ArrayDeque<StepMemory> idle = new ArrayDeque<>();
     private boolean open = true;
@@ -30,6 +31,12 @@ public final class CpuBackend implements Backend {
     /// @param threads how many threads work, the calling one included
     /// @param gemm what multiplies matrices
     CpuBackend(int threads, Gemm gemm) {
+        this(threads, gemm, CpuAttention.LONG_DOCUMENT);
+    }
+
+    /// @param longDocument longest document whose attention gradients are not cut into more tasks
+    CpuBackend(int threads, Gemm gemm, int longDocument) {
+        this.longDocument = longDocument;
         this.workers = new Workers(threads);
         this.gemm = gemm;
         this.linear = new CpuLinear(workers, gemm);
@@ -125,7 +132,7 @@ public final class CpuBackend implements Backend {
 
     @Override
     public AttentionOps attention() {
-        return new CpuAttention(workers, gemm);
+        return new CpuAttention(workers, gemm, longDocument);
     }
 
     @Override
