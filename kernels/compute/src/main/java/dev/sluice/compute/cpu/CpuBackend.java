@@ -22,8 +22,15 @@ import java.util.ArrayDeque;
 public final class CpuBackend implements Backend {
     private final Workers workers;
     private final Gemm gemm;
-    private final CpuLinear linear;
-    private final int longDocument;
+    private final ElementwiseOps elementwise;
+    private final NormOps norm;
+    private final RotaryOps rotary;
+    private final LinearOps linear;
+    private final AttentionOps attention;
+    private final RouterOps router;
+    private final ExpertOps experts;
+    private final LossOps loss;
+    private final OptimizerOps optimizer;
     /// Step memory that no open scope uses, most recently used first.
     private final ArrayDeque<StepMemory> idle = new ArrayDeque<>();
     private boolean open = true;
@@ -36,10 +43,18 @@ public final class CpuBackend implements Backend {
 
     /// @param longDocument longest document whose attention gradients are not cut into more tasks
     CpuBackend(int threads, Gemm gemm, int longDocument) {
-        this.longDocument = longDocument;
         this.workers = new Workers(threads);
         this.gemm = gemm;
-        this.linear = new CpuLinear(workers, gemm);
+        var products = new CpuLinear(workers, gemm);
+        this.linear = products;
+        this.elementwise = new CpuElementwise(workers);
+        this.norm = new CpuNorm(workers);
+        this.rotary = new CpuRotary(workers);
+        this.attention = new CpuAttention(workers, gemm, longDocument);
+        this.router = new CpuRouter(workers, gemm);
+        this.experts = new CpuExperts(workers, gemm);
+        this.loss = new CpuLoss(workers, products);
+        this.optimizer = new CpuOptimizer(workers);
     }
 
     @Override
@@ -112,17 +127,17 @@ public final class CpuBackend implements Backend {
 
     @Override
     public ElementwiseOps elementwise() {
-        return new CpuElementwise(workers);
+        return elementwise;
     }
 
     @Override
     public NormOps norm() {
-        return new CpuNorm(workers);
+        return norm;
     }
 
     @Override
     public RotaryOps rotary() {
-        return new CpuRotary(workers);
+        return rotary;
     }
 
     @Override
@@ -132,27 +147,27 @@ public final class CpuBackend implements Backend {
 
     @Override
     public AttentionOps attention() {
-        return new CpuAttention(workers, gemm, longDocument);
+        return attention;
     }
 
     @Override
     public RouterOps router() {
-        return new CpuRouter(workers, gemm);
+        return router;
     }
 
     @Override
     public ExpertOps experts() {
-        return new CpuExperts(workers, gemm);
+        return experts;
     }
 
     @Override
     public LossOps loss() {
-        return new CpuLoss(workers, linear);
+        return loss;
     }
 
     @Override
     public OptimizerOps optimizer() {
-        return new CpuOptimizer(workers);
+        return optimizer;
     }
 
     /// Ends the threads and frees step memory; scopes still open free theirs when they are closed.

@@ -2,7 +2,6 @@ package dev.sluice.compute.cpu;
 
 import static dev.sluice.compute.cpu.Memory.at;
 import static dev.sluice.compute.cpu.Memory.get;
-import static dev.sluice.compute.cpu.Memory.getInt;
 
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
@@ -66,7 +65,7 @@ final class CpuExperts implements ExpertOps {
 
     private static void invert(ExpertCall call, long pickOfRow) {
         for (int pick = 0; pick < call.rows(); pick++) {
-            Memory.setInt(at(pickOfRow, getInt(at(call.rowOfPick(), pick))), pick);
+            Memory.setInt(at(pickOfRow, call.row(pick)), pick);
         }
     }
 
@@ -78,8 +77,8 @@ final class CpuExperts implements ExpertOps {
             for (int t = first; t < end; t++) {
                 long to = at(out, (long) t * hidden);
                 for (int k = 0; k < topK; k++) {
-                    long pick = (long) t * topK + k;
-                    long from = at(rows, (long) getInt(at(call.rowOfPick(), pick)) * hidden);
+                    int pick = t * topK + k;
+                    long from = at(rows, (long) call.row(pick) * hidden);
                     float factor = weighted ? get(at(call.picksWeights(), pick)) : 1f;
                     if (k == 0 && !add) {
                         Rows.scaleTo(from, hidden, factor, to);

@@ -38,7 +38,7 @@ final class CpuNorm implements NormOps {
         workers.rows(rows, Math.max(1, CHUNK / width), (first, end, _) -> {
             for (int r = first; r < end; r++) {
                 long row = at(from, (long) r * width);
-                float scale = (float) (1 / Math.sqrt((double) Rows.dot(row, row, width) / width + epsilon));
+                float scale = (float) (1 / Math.sqrt(Rows.sumOfSquares(row, width) / width + epsilon));
                 set(at(inverse, r), scale);
                 normalize(row, scale, factors, width, at(to, (long) r * width));
             }

@@ -54,21 +54,12 @@ final class CpuOptimizer implements OptimizerOps {
     private double norm(FlatArena arena) {
         double[] sums = new double[Math.toIntExact(Math.ceilDiv(arena.size(), BLOCK))];
         long gradients = arena.gradients().address();
-        blocks(arena.size(), (first, count, block) -> sums[block] = sumOfSquares(at(gradients, first), count));
+        blocks(arena.size(), (first, count, block) -> sums[block] = Rows.sumOfSquares(at(gradients, first), count));
         double total = 0;
         for (double sum : sums) {
             total += sum;
         }
         return Math.sqrt(total);
-    }
-
-    private static double sumOfSquares(long from, int count) {
-        double sum = 0;
-        for (int i = 0; i < count; i++) {
-            double value = get(at(from, i));
-            sum += value * value;
-        }
-        return sum;
     }
 
     /// A stretch of parameters and its number.

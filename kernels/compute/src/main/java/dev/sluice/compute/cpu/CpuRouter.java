@@ -140,6 +140,7 @@ final class CpuRouter implements RouterOps {
         long to = dx.address();
         try (var own = scratch.child("router.backward")) {
             long gradients = own.allocate("dLogits", DType.FLOAT32, tokens, experts).address();
+            requirePicks(operation, picks, tokens * topK, experts);
             workers.rows(tokens, ROWS, (first, end, _) -> {
                 for (int t = first; t < end; t++) {
                     logitGradients(at(incoming, (long) t * topK), at(from, (long) t * experts), experts,
@@ -148,6 +149,17 @@ final class CpuRouter implements RouterOps {
                 gemm.nn(end - first, hidden, experts, 1f, at(gradients, (long) first * experts), experts, weight, hidden,
                         mode == Accumulate.ADD, at(to, (long) first * hidden), hidden);
             });
+        }
+    }
+
+    /// The picks steer raw memory: a routing that was never written must not.
+    private static void requirePicks(String operation, long picks, int count, int experts) {
+        for (int i = 0; i < count; i++) {
+            int expert = getInt(at(picks, i));
+            if (expert < 0 || expert >= experts) {
+                throw new IllegalArgumentException(operation + ": pick " + i + " is expert " + expert + ", should be 0 to "
+                        + (experts - 1));
+            }
         }
     }
 

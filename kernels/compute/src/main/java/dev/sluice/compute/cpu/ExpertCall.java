@@ -8,6 +8,7 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.ExpertOps.Experts;
 import dev.sluice.compute.op.ExpertOps.Tape;
 import dev.sluice.compute.op.Routing;
+import java.util.Objects;
 
 /// The checked shapes and addresses of one call of a routed layer, forward or backward.
 ///
@@ -36,7 +37,8 @@ record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matr
                 routing.rowToken().require(operation, DType.INT32, rows).address(),
                 routing.rowOfPick().require(operation, DType.INT32, tokens, topK).address(),
                 tape.gateUp().require(operation, DType.FLOAT32, rows, gateUp.out()).address(),
-                z(operation, tape.gateUpZ(), rows, layer.gateUpRank()), z(operation, tape.downZ(), rows, layer.downRank()));
+                z(operation, tape.gateUpZ(), rows, layer.gateUpRank()), z(operation, tape.downZ(), rows, layer.downRank()))
+                .requireOffsets(operation);
     }
 
     private static void requireLora(String operation, Lora lora, Matrix base) {
@@ -77,7 +79,26 @@ record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matr
     }
 
     int token(int row) {
-        return Memory.getInt(at(rowToken, row));
+        return Objects.checkIndex(Memory.getInt(at(rowToken, row)), tokens);
+    }
+
+    /// Routed row of pick `pick`.
+    int row(int pick) {
+        return Objects.checkIndex(Memory.getInt(at(rowOfPick, pick)), rows());
+    }
+
+    /// The tables steer raw memory: a routing that was never written must not.
+    private ExpertCall requireOffsets(String operation) {
+        int before = 0;
+        for (int e = 0; e <= experts; e++) {
+            int offset = Memory.getInt(at(offsets, e));
+            if (offset < before || offset > rows() || e == experts && offset != rows()) {
+                throw new IllegalArgumentException(operation + ": offsets of the routing should rise from 0 to " + rows()
+                        + ", offset " + e + " is " + offset);
+            }
+            before = offset;
+        }
+        return this;
     }
 
     /// Copies the tokens of rows first to end-1 from [tokens, hidden] next to each other.

@@ -9,10 +9,17 @@ import static dev.sluice.compute.cpu.Memory.set;
 import static dev.sluice.compute.cpu.Memory.store;
 import static dev.sluice.compute.cpu.Memory.whole;
 
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /// Arithmetic on rows of `count` floats: whole vectors, then a scalar tail, in one fixed order.
 final class Rows {
+    private static final VectorSpecies<Double> DOUBLES = SPECIES.withLanes(double.class);
+    /// Elements summed in float32 before the sum moves to float64; a multiple of every vector's length.
+    private static final int STRETCH = 1024;
+
     private Rows() {}
 
     static float dot(long left, long right, int count) {
@@ -44,20 +51,50 @@ final class Rows {
         return largest;
     }
 
-    /// `row = exp(row - shift)`; returns the sum.
+    /// `row = exp(row - shift)`; returns the sum, taken in float64 over stretches short enough for float32.
     static double expSum(long row, int count, float shift) {
+        double total = 0;
+        int whole = whole(count);
+        for (int first = 0; first < whole; first += STRETCH) {
+            total += expSumWhole(at(row, first), Math.min(STRETCH, whole - first), shift);
+        }
+        for (int i = whole; i < count; i++) {
+            float e = Lanes.exp(get(at(row, i)) - shift);
+            set(at(row, i), e);
+            total += e;
+        }
+        return total;
+    }
+
+    private static float expSumWhole(long row, int count, float shift) {
         var sums = FloatVector.zero(SPECIES);
-        int i = 0;
-        for (; i < whole(count); i += LANES) {
+        for (int i = 0; i < count; i += LANES) {
             var e = Lanes.exp(load(at(row, i)).sub(shift));
             store(e, at(row, i));
             sums = sums.add(e);
         }
-        double total = Lanes.sum(sums);
+        return Lanes.sum(sums);
+    }
+
+    /// Sum of squares in float64.
+    static double sumOfSquares(long row, int count) {
+        var low = DoubleVector.zero(DOUBLES);
+        var high = DoubleVector.zero(DOUBLES);
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            var values = load(at(row, i));
+            var first = (DoubleVector) values.convertShape(VectorOperators.F2D, DOUBLES, 0);
+            var second = (DoubleVector) values.convertShape(VectorOperators.F2D, DOUBLES, 1);
+            low = first.fma(first, low);
+            high = second.fma(second, high);
+        }
+        double total = 0;
+        for (double sum : low.add(high).toArray()) {
+            total += sum;
+        }
         for (; i < count; i++) {
-            float e = Lanes.exp(get(at(row, i)) - shift);
-            set(at(row, i), e);
-            total += e;
+            double value = get(at(row, i));
+            total = Math.fma(value, value, total);
         }
         return total;
     }

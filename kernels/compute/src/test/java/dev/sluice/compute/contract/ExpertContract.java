@@ -1,6 +1,7 @@
 package dev.sluice.compute.contract;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.compute.Accumulate;
@@ -97,6 +98,19 @@ public interface ExpertContract extends Contract {
             layer.backward(Accumulate.REPLACE);
             assertArrayEquals(out, world.read(layer.out));
             assertArrayEquals(gradB, world.read(layer.downLora.gradB().tensor()));
+        }
+    }
+
+    @Test
+    default void routingThatWasNeverWrittenIsRefused() {
+        try (var world = world(10); var scratch = world.scratch()) {
+            var layer = new Case(world, RoutingTwin.random(world, 20, 2, 4, 0, 4), 4, 8, 8);
+            world.poison(layer.routing.routing().offsets());
+            assertThrows(RuntimeException.class, () -> {
+                world.backend().experts().forward(layer.x.tensor(), layer.routing.routing(), layer.experts, layer.tape, layer.out,
+                        Accumulate.REPLACE, scratch);
+                world.backend().synchronize();
+            });
         }
     }
 
