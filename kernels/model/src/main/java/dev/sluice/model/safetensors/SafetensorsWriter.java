@@ -26,7 +26,7 @@ public final class SafetensorsWriter {
 
     /// A tensor to write.
     ///
-    /// @param data its numbers, little-endian, exactly the shape's size
+    /// @param data its numbers, little-endian, exactly the shape's size; native memory or a byte array
     public record Content(String name, ElementType type, long[] shape, MemorySegment data) {
         public Content {
             long bytes = type.bytes();

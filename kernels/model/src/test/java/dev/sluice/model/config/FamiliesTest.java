@@ -1,0 +1,107 @@
+package dev.sluice.model.config;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sluice.model.InvalidFileException;
+import dev.sluice.model.UnsupportedModelException;
+import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
+import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class FamiliesTest {
+    private static final String RELEASED = """
+            {"model_type": "qwen3_moe", "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 6144,
+             "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128,
+             "num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768, "norm_topk_prob": true,
+             "decoder_sparse_step": 1, "mlp_only_layers": [], "max_position_embeddings": 40960, "rms_norm_eps": 1e-06,
+             "rope_theta": 1000000.0, "rope_scaling": null, "sliding_window": null, "use_sliding_window": false,
+             "max_window_layers": 48, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "eos_token_id": 151645}""";
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void releasedConfigurationIsRead() throws IOException {
+        DecoderConfig config = read(RELEASED);
+        assertEquals(48, config.layers());
+        assertEquals(new AttentionConfig(32, 4, 128, false, true, (float) (1 / Math.sqrt(128)), 0), config.attention());
+        assertEquals(128, assertInstanceOf(SparseConfig.class, config.feedForwards().getFirst()).experts());
+        assertEquals(new RopeConfig(1e6, 128, new RopeConfig.Scaling.Default()), config.rope());
+        assertEquals(List.of(151645), config.eosTokens());
+    }
+
+    @Test
+    void spellingsOfVersionFourAndFiveMeanTheSame() throws IOException {
+        String five = RELEASED.replace("\"rope_theta\": 1000000.0, \"rope_scaling\": null",
+                "\"rope_parameters\": {\"rope_theta\": 1000000.0, \"rope_type\": \"default\"}")
+                .replace("num_experts\"", "num_local_experts\"").replace("torch_dtype", "dtype");
+        assertEquals(read(RELEASED), read(five));
+        String yarn = "{\"rope_type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 32768";
+        assertEquals(read(RELEASED.replace("\"rope_scaling\": null", "\"rope_scaling\": " + yarn.replace("rope_type", "type") + "}")),
+                read(five.replace("{\"rope_theta\": 1000000.0, \"rope_type\": \"default\"}", yarn + ", \"rope_theta\": 1000000.0}")));
+    }
+
+    @Test
+    void denseLayersAreThoseTheConfigurationNames() throws IOException {
+        DecoderConfig config = read(RELEASED.replace("\"num_hidden_layers\": 48", "\"num_hidden_layers\": 4")
+                .replace("\"decoder_sparse_step\": 1", "\"decoder_sparse_step\": 2").replace("\"mlp_only_layers\": []", "\"mlp_only_layers\": [3]"));
+        assertEquals(List.of(true, false, true, true),
+                config.feedForwards().stream().map(layer -> layer instanceof DenseConfig).toList());
+    }
+
+    @Test
+    void windowCountsOnlyWhereItIsSwitchedOn() throws IOException {
+        String windowed = RELEASED.replace("\"sliding_window\": null", "\"sliding_window\": 77");
+        assertEquals(0, read(windowed).attention().window());
+        assertEquals(77, read(windowed.replace("\"use_sliding_window\": false", "\"use_sliding_window\": true")).attention().window());
+    }
+
+    @Test
+    void unknownFamilyIsRefusedWithTheKnownOnes() {
+        var refusal = assertThrows(UnsupportedModelException.class, () -> read(RELEASED.replace("qwen3_moe", "llama")));
+        assertTrue(refusal.getMessage().contains("model_type llama is not supported; known are qwen3_moe"), refusal.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+        "hidden_size should be an integer in 1.. | \"hidden_size\": 2048 | \"hidden_size\": 0",
+        "hidden_size should be an integer in 1.. | \"hidden_size\": 2048 | \"hidden_size\": \"2048\"",
+        "num_hidden_layers should be | \"num_hidden_layers\": 48 | \"num_hidden_layers\": 1e9",
+        "num_key_value_heads should be a divisor of num_attention_heads 32 | \"num_key_value_heads\": 4 | \"num_key_value_heads\": 5",
+        "head_dim should be even | \"head_dim\": 128 | \"head_dim\": 127",
+        "num_experts_per_tok should be an integer in 1..128 | \"num_experts_per_tok\": 8 | \"num_experts_per_tok\": 129",
+        "vocab_size should be an integer | \"vocab_size\": 151936, | \"no_vocab\": 1,",
+        "rms_norm_eps should be a number above 0 | 1e-06 | -1",
+        "mlp_only_layers should be a list of layer indices | \"mlp_only_layers\": [] | \"mlp_only_layers\": [-1]",
+        "tie_word_embeddings should be true or false | \"tie_word_embeddings\": false | \"tie_word_embeddings\": 1",
+        "not valid JSON | \"vocab_size\": 151936 | \"vocab_size\": 151936, \"vocab_size\": 1",
+    })
+    void nonsenseIsRefusedByName(String reason, String from, String to) {
+        var refusal = assertThrows(InvalidFileException.class, () -> read(RELEASED.replace(from, to)));
+        assertTrue(refusal.getMessage().contains(reason), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("config.json"), refusal.getMessage());
+    }
+
+    @Test
+    void unknownRopeIsRefusedWithTheKnownOnes() {
+        var refusal = assertThrows(UnsupportedModelException.class, () ->
+                read(RELEASED.replace("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"longrope\"}")));
+        assertTrue(refusal.getMessage().contains("longrope is not supported; known are default, linear, dynamic, yarn, llama3"));
+    }
+
+    private DecoderConfig read(String json) throws IOException {
+        Files.writeString(folder.resolve("config.json"), json);
+        var fields = Families.config(folder);
+        return Families.of(fields).read(fields);
+    }
+}
