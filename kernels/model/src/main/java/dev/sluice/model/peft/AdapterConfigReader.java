@@ -29,10 +29,10 @@ final class AdapterConfigReader {
         this.modules = modules;
     }
 
-    LoraSettings read() {
+    StoredSettings read() {
         requireSupported();
         double alpha = fields.positive("lora_alpha", 8);
-        return new LoraSettings(fields.count("r", LARGEST_RANK, 8), alpha, targetModules(), strings("target_parameters"),
+        return new StoredSettings(fields.count("r", LARGEST_RANK, 8), alpha, targetModules(), strings("target_parameters"),
                 fields.flag("use_rslora", false), ranks(), alphas());
     }
 

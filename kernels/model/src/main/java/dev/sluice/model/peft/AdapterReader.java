@@ -38,14 +38,15 @@ public final class AdapterReader {
         List<AdaptableModule> modules = AdaptableModule.all(config, names);
         JsonFields fields = JsonFields.read(folder.resolve(CONFIG));
         try (var arena = Arena.ofConfined()) {
-            LoraSettings settings = new AdapterConfigReader(fields, modules).read();
+            StoredSettings stored = new AdapterConfigReader(fields, modules).read();
             var file = SafetensorsFile.open(folder.resolve(TENSORS), arena);
             if (PerExpertSettings.applies(file, names, modules)) {
-                var translated = PerExpertSettings.translate(file, names, modules, settings);
+                var translated = PerExpertSettings.translate(file, names, modules, stored);
                 AdapterLayout layout = AdapterLayout.of(config, names, translated.settings());
                 var tensors = new PerExpertNames(names).tensors(layout, translated.separate());
                 return new Adapter(config, names, translated.settings(), layout, values(file, names, layout, tensors));
             }
+            LoraSettings settings = stored.settings();
             AdapterLayout layout = AdapterLayout.of(config, names, settings);
             return new Adapter(config, names, settings, layout, values(file, names, layout, Peft3dNames.tensors(layout)));
         } catch (IllegalArgumentException e) {

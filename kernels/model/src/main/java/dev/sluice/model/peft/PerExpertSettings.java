@@ -23,13 +23,13 @@ final class PerExpertSettings {
 
     private final SafetensorsFile file;
     private final PerExpertNames experts;
-    private final LoraSettings stored;
+    private final StoredSettings stored;
     private final List<String> parameters = new ArrayList<>();
     private final Map<String, Integer> ranks = new LinkedHashMap<>();
     private final Map<String, Double> alphas = new LinkedHashMap<>();
     private final Set<Integer> separate = new HashSet<>();
 
-    private PerExpertSettings(SafetensorsFile file, TensorNames names, LoraSettings stored) {
+    private PerExpertSettings(SafetensorsFile file, TensorNames names, StoredSettings stored) {
         this.file = file;
         this.experts = new PerExpertNames(names);
         this.stored = stored;
@@ -46,7 +46,8 @@ final class PerExpertSettings {
                         .anyMatch(name -> file.tensors().containsKey(Peft3dNames.a(name)))));
     }
 
-    static Translated translate(SafetensorsFile file, TensorNames names, List<AdaptableModule> modules, LoraSettings stored) {
+    static Translated translate(SafetensorsFile file, TensorNames names, List<AdaptableModule> modules,
+            StoredSettings stored) {
         var translation = new PerExpertSettings(file, names, stored);
         var targets = new ArrayList<>(stored.targetModules());
         targets.removeIf(target -> modules.stream().anyMatch(m -> DENSE.contains(m.kind()) && m.name().endsWith("." + target)));
