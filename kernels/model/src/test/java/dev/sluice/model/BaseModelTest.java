@@ -1,0 +1,146 @@
+package dev.sluice.model;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.OutOfMemoryException;
+import dev.sluice.model.decoder.MemoryPlan;
+import dev.sluice.model.evaluation.Evaluation;
+import dev.sluice.model.lora.LoraSettings;
+import dev.sluice.model.safetensors.SafetensorsWriter;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class BaseModelTest {
+    private static final TokenRow ROW = TokenRow.of(new int[] {1, 2, 3, 4}, new boolean[4]);
+    private static Backend backend;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void open() {
+        backend = Golden.cpu();
+    }
+
+    @AfterAll
+    static void close() {
+        backend.close();
+    }
+
+    @Test
+    void missingAndMisshapenTensorsAreNamed() {
+        var model = SyntheticModel.sparse(3, 2, 16).without("model.norm.weight")
+                .without("model.layers.1.mlp.experts.2.up_proj.weight").tensor("lm_head.weight", new float[60], 60, 1);
+        var refusal = assertThrows(InvalidFileException.class, () -> BaseModel.load(model.write(folder), backend));
+        assertTrue(refusal.getMessage().contains("tensor model.norm.weight [32] is missing"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("tensor lm_head.weight F32 [60, 1] should have shape [60, 32]"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("model.layers.1.mlp.experts.2.up_proj.weight [16, 32] is missing"), refusal.getMessage());
+    }
+
+    @Test
+    void eightBitWeightsWithoutTheirScalesAreRefused() throws IOException {
+        Path model = copy(Golden.folder(Golden.FP8).resolve("model"));
+        Path file = model.resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        String name = "model.layers.0.self_attn.q_proj.weight_scale_inv";
+        int at = new String(bytes, StandardCharsets.ISO_8859_1).indexOf(name);
+        bytes[at + name.length() - 1] = 'x';
+        Files.write(file, bytes);
+        var refusal = assertThrows(InvalidFileException.class, () -> BaseModel.load(model, backend));
+        assertTrue(refusal.getMessage().contains(name + " [2, 2] is missing"), refusal.getMessage());
+    }
+
+    @Test
+    void truncatedCheckpointIsRefused() throws IOException {
+        Path file = SyntheticModel.sparse(3, 2, 16).write(folder).resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        Files.write(file, Arrays.copyOf(bytes, bytes.length - 1));
+        var refusal = assertThrows(InvalidFileException.class, () -> BaseModel.load(folder, backend));
+        assertTrue(refusal.getMessage().contains("model.safetensors: ") && refusal.getMessage().contains("truncated"), refusal.getMessage());
+    }
+
+    @Test
+    void shardsAndFusedExpertsMeanTheSameAsOneFileOfSingleOnes() throws IOException {
+        var single = SyntheticModel.sparse(3, 2, 16);
+        float[][] expected = logits(single.write(folder.resolve("single")));
+        assertArrayEquals(expected, logits(sharded(single, folder.resolve("sharded"))));
+        var fused = SyntheticModel.sparse(3, 2, 16);
+        for (int layer = 0; layer < 2; layer++) {
+            fuse(fused, "model.layers." + layer + ".mlp.experts.");
+        }
+        assertArrayEquals(expected, logits(fused.write(folder.resolve("fused"))));
+    }
+
+    private static void fuse(SyntheticModel model, String experts) {
+        float[] gateUp = new float[3 * 2 * 16 * 32];
+        float[] down = new float[3 * 32 * 16];
+        for (int e = 0; e < 3; e++) {
+            System.arraycopy(model.tensor(experts + e + ".gate_proj.weight"), 0, gateUp, e * 1024, 512);
+            System.arraycopy(model.tensor(experts + e + ".up_proj.weight"), 0, gateUp, e * 1024 + 512, 512);
+            System.arraycopy(model.tensor(experts + e + ".down_proj.weight"), 0, down, e * 512, 512);
+            model.without(experts + e + ".gate_proj.weight").without(experts + e + ".up_proj.weight")
+                    .without(experts + e + ".down_proj.weight");
+        }
+        model.tensor(experts + "gate_up_proj", gateUp, 3, 32, 32).tensor(experts + "down_proj", down, 3, 32, 16);
+    }
+
+    private static Path sharded(SyntheticModel model, Path to) throws IOException {
+        model.write(to);
+        Files.delete(to.resolve("model.safetensors"));
+        var contents = model.contents();
+        int half = contents.size() / 2;
+        SafetensorsWriter.write(to.resolve("a.safetensors"), Map.of(), contents.subList(0, half));
+        SafetensorsWriter.write(to.resolve("b.safetensors"), Map.of(), contents.subList(half, contents.size()));
+        var map = new StringBuilder();
+        for (int i = 0; i < contents.size(); i++) {
+            map.append(i == 0 ? "" : ",").append('"').append(contents.get(i).name()).append("\":\"")
+                    .append(i < half ? "a" : "b").append(".safetensors\"");
+        }
+        Files.writeString(to.resolve("model.safetensors.index.json"), "{\"metadata\":{},\"weight_map\":{" + map + "}}");
+        return to;
+    }
+
+    private static float[][] logits(Path path) {
+        try (var model = BaseModel.load(path, backend); var evaluation = new Evaluation(model, null)) {
+            return evaluation.logits(ROW);
+        }
+    }
+
+    @Test
+    void planKnowsTheWeightsAndRefusesWithNumbers() {
+        Path path = SyntheticModel.sparse(4, 2, 16).write(folder);
+        var settings = LoraSettings.of(2, 4, List.of("q_proj"), List.of("mlp.experts.down_proj"));
+        var plan = MemoryPlan.of(path, DType.FLOAT32, settings, true);
+        try (var model = BaseModel.load(path, backend)) {
+            assertEquals(2 * ((32 + 32) * 2 + 4 * (16 + 32) * 2), plan.adapterParameters());
+            assertEquals(plan.weightBytes(), 4L * (60 * 32 * 2 + 32 + 2 * (64 + 16 + 2 * 1024 + 2 * 512 + 128 + 4 * 3 * 512)));
+            assertEquals("qwen3_moe", model.config().modelType());
+        }
+        plan.requireFits(new MemoryStatus(1L << 30, 1L << 30), 1000);
+        var refusal = assertThrows(OutOfMemoryException.class, () -> plan.requireFits(new MemoryStatus(1L << 30, 1 << 20), 1000));
+        assertEquals(plan.totalBytes(1000), refusal.wantedBytes());
+        assertTrue(refusal.getMessage().contains("base weights 0.1 MiB"), refusal.getMessage());
+    }
+
+    private Path copy(Path from) throws IOException {
+        for (String name : List.of("config.json", "model.safetensors")) {
+            Files.copy(from.resolve(name), folder.resolve(name));
+        }
+        return folder;
+    }
+}
