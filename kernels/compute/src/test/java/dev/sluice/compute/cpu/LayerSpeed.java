@@ -2,6 +2,7 @@ package dev.sluice.compute.cpu;
 
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.Linear;
 import dev.sluice.compute.Segments;
 import dev.sluice.compute.Tensor;
@@ -18,6 +19,7 @@ import dev.sluice.compute.op.RouterOps.Router;
 import dev.sluice.compute.op.Routing;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /// Prints milliseconds per operation of one layer of a small qwen3_moe: 2,048 tokens, hidden 128, 4 query and 2
@@ -94,7 +96,7 @@ final class LayerSpeed {
         var head = new Linear(new Weight.Dense(world.activations("head", 0.1, VOCABULARY, HIDDEN).tensor()), null, null);
         Tensor labels = world.ints("labels", world.random().ints(TOKENS, 0, VOCABULARY).toArray(), TOKENS);
         Tensor nll = world.poisoned("nll", DType.FLOAT32, TOKENS);
-        var arena = b.optimizer().arena(b.scope(dev.sluice.compute.Lifetime.RUN, "adamw"), 730_000);
+        var arena = b.optimizer().arena(b.scope(Lifetime.RUN, "adamw"), 730_000);
         Tensor gradientNorm = world.poisoned("norm", DType.FLOAT32, 1);
         for (round = 0; round < ROUNDS; round++) {
             try (var step = world.scratch()) {
@@ -143,7 +145,7 @@ final class LayerSpeed {
             Arrays.sort(warm);
             double median = warm[warm.length / 2];
             System.out.printf("%-16s %8.3f ms%n", entry.getKey(), median);
-            boolean once = entry.getKey().equals(entry.getKey().toUpperCase(java.util.Locale.ROOT));
+            boolean once = entry.getKey().equals(entry.getKey().toUpperCase(Locale.ROOT));
             layer += once ? 0 : median;
             rest += once ? median : 0;
         }
