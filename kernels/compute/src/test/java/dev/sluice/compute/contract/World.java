@@ -53,7 +53,7 @@ public final class World implements AutoCloseable {
         return backend.scope(Lifetime.STEP, "scratch");
     }
 
-    /// Standard normal numbers times `spread`, in the backend's activation type.
+    /// Uniform numbers with a standard deviation of about `spread`, in the backend's activation type.
     public Twin activations(String name, double spread, long... shape) {
         return draw(name, backend.activationType(), spread, shape);
     }
