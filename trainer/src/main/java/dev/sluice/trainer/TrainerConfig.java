@@ -31,6 +31,10 @@ public interface TrainerConfig {
     /// if that is set, else `auto`. A backend that is named and cannot run fails the job; there is no silent fallback.
     Optional<String> backend();
 
+    /// Folder for files on their way to the store; needs room for two checkpoints.
+    @WithDefault("${HOME:${java.io.tmpdir}}/.sluice/scratch")
+    Path scratch();
+
     /// What only the trainer has.
     Trainer trainer();
 
@@ -63,9 +67,5 @@ public interface TrainerConfig {
         /// Silence of both the device thread and the lease thread after which the liveness probe fails.
         @WithDefault("PT5M")
         Duration stalledAfter();
-
-        /// Folder for files on their way to the store; needs room for two checkpoints.
-        @WithDefault("${HOME:${java.io.tmpdir}}/.sluice/scratch")
-        Path scratch();
     }
 }

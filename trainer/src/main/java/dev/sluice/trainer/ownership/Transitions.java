@@ -53,7 +53,7 @@ public final class Transitions {
     }
 
     public static List<JobState> succeeded(JobState job, String adapterId, Instant now) {
-        return List.of(ended(job, JobPhase.SUCCEEDED).adapterId(adapterId).because(null, null).at(now));
+        return List.of(ended(job, JobPhase.SUCCEEDED).adapterId(adapterId).at(now));
     }
 
     /// Back to the queue at the owner's own wish; the attempt does not count.

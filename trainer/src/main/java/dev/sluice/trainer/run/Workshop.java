@@ -1,0 +1,21 @@
+package dev.sluice.trainer.run;
+
+import dev.sluice.contracts.store.ArtifactStore;
+import dev.sluice.contracts.wire.EventWriter;
+import dev.sluice.trainer.device.Device;
+import dev.sluice.trainer.observe.Pulse;
+import dev.sluice.trainer.observe.TrainerMetrics;
+import dev.sluice.trainer.ownership.JobTable;
+import dev.sluice.trainer.progress.ProgressLog;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/// What every attempt of this process works with.
+///
+/// @param defaultBackend for jobs that say `auto`
+/// @param scratch folder that attempts make their own folders in
+/// @param checkpointInterval longest time between two checkpoints
+/// @param version of this program, for run reports
+public record Workshop(Device device, String defaultBackend, ModelRoots roots, Prepared prepared, JobTable jobs, ArtifactStore store,
+        EventWriter events, ProgressLog progress, TrainerMetrics metrics, Pulse pulse, Path scratch, Duration checkpointInterval,
+        String version) {}
