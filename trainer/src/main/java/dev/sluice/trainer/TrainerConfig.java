@@ -24,8 +24,9 @@ public interface TrainerConfig {
     /// Address of the artifact store for checkpoints and adapters, `file:` and a folder. All services share it.
     URI store();
 
-    /// Folders under which base models and initial adapters may lie, separated by commas. Nothing outside is read.
-    List<Path> models();
+    /// Folders or `file:` addresses under which base models and initial adapters may lie, separated by commas. Nothing
+    /// outside is read. Absent: any folder that this process can read.
+    Optional<List<String>> models();
 
     /// Compute backend for jobs that leave it to us: `auto`, `hopper`, `portable`, `cpu`. Absent: `UNSLOTH_MOE_BACKEND`
     /// if that is set, else `auto`. A backend that is named and cannot run fails the job; there is no silent fallback.

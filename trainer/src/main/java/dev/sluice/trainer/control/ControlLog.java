@@ -11,22 +11,18 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Consumer;
 
 /// Follows `control.v1`, all of it from the beginning, on a thread of its own, so that a wish reaches a busy trainer.
 ///
-/// CANCEL is remembered for good: it may come before the job is queued, or while no trainer is up. CHECKPOINT and PREEMPT
-/// mean the run at hand; without one they mean nothing.
+/// CANCEL is remembered for good: it may come before the job is queued, or while no trainer is up. Ingest ends cancelled
+/// jobs that nobody has claimed. CHECKPOINT and PREEMPT mean the run at hand; without one they mean nothing.
 public final class ControlLog implements AutoCloseable {
 
     private final Set<String> cancelled = ConcurrentHashMap.newKeySet();
-    private final Consumer<String> onCancel;
     private final CompactedView<Control> view;
     private volatile Wishes current;
 
-    /// @param onCancel gets the id of every cancelled job, on the thread of this log
-    public ControlLog(KafkaConnection connection, Topics topics, Consumer<String> onCancel) {
-        this.onCancel = onCancel;
+    public ControlLog(KafkaConnection connection, Topics topics) {
         // Every message counts here, not only the latest of its key, so it is taken in while it is read.
         this.view = new CompactedView<>(connection, topics.name(Topic.CONTROL), this::take);
     }
@@ -55,7 +51,6 @@ public final class ControlLog implements AutoCloseable {
             case CANCEL -> {
                 cancelled.add(jobId); // before looking for the run, as watch() does the reverse: neither can miss the other
                 running(jobId).ifPresent(Wishes::cancel);
-                onCancel.accept(jobId);
             }
             case CHECKPOINT -> running(jobId).ifPresent(Wishes::checkpoint);
             case PREEMPT -> running(jobId).ifPresent(wishes ->

@@ -65,10 +65,13 @@ public final class JobLease implements AutoCloseable {
         totalSteps = newTotalSteps;
     }
 
-    /// @throws OwnershipLostException when another trainer owns the job
+    /// @throws OwnershipLostException when the job is not ours any more
     public void check() {
         if (lost != null) {
             throw lost;
+        }
+        if (!state.phase().isOwned()) {
+            throw new OwnershipLostException("job " + state.jobId() + " is not running any more, it is " + state.phase());
         }
     }
 
@@ -127,7 +130,7 @@ public final class JobLease implements AutoCloseable {
                 recover(e);
             }
         }
-        return state; // our own last write got through although its answer was lost
+        return state; // our last write got through although its answer was lost, or ingest cancelled the job
     }
 
     /// Claims again, or finds that the job is not ours any more.

@@ -62,6 +62,16 @@ public final class JobTable implements AutoCloseable {
         return job.phase() == JobPhase.QUEUED || leases.hasExpired(job);
     }
 
+    /// Every job, as of now.
+    public List<JobState> all() {
+        return view.values();
+    }
+
+    /// Calls `listener` whenever a job changes, on the table's thread.
+    public void onChange(Runnable listener) {
+        view.onChange((_, _) -> listener.run());
+    }
+
     /// How many jobs stand in `phase`.
     public long count(JobPhase phase) {
         return view.values().stream().filter(job -> job.phase() == phase).count();

@@ -66,6 +66,13 @@ public final class Transitions {
         return released(job, JobPhase.LOST, code, reason, now);
     }
 
+    /// After trouble that may pass: back to the queue, or FAILED when this was the last attempt.
+    public static List<JobState> again(JobState job, JobCode code, String reason, Instant now) {
+        int limit = job.spec().limits().maxAttempts();
+        return job.attempt() < limit ? lost(job, code, reason, now)
+                : failed(job, code, reason + " (attempt " + job.attempt() + " of " + limit + ")", now);
+    }
+
     /// The end of a job that nobody owns: CANCELLED or FAILED, by its code.
     public static List<JobState> ended(JobState job, JobCode code, String reason, Instant now) {
         List<JobState> records = new ArrayList<>();

@@ -13,10 +13,15 @@ import java.util.List;
 /// The folders that jobs may read models and adapters from. An address is resolved once, links and all, and the result
 /// is checked, never its text.
 ///
-/// @param folders the roots
+/// @param folders the roots; none: any folder
 public record ModelRoots(List<Path> folders) {
     public ModelRoots {
         folders = List.copyOf(folders);
+    }
+
+    /// @param roots folders or `file:` addresses
+    public static ModelRoots of(List<String> roots) {
+        return new ModelRoots(roots.stream().map(root -> root.startsWith("file:") ? Path.of(URI.create(root)) : Path.of(root)).toList());
     }
 
     /// The folder behind an address.
@@ -25,10 +30,8 @@ public record ModelRoots(List<Path> folders) {
     public Path resolve(URI address, JobCode code) {
         try {
             Path folder = Path.of(address).toRealPath();
-            for (Path root : folders) {
-                if (folder.startsWith(root.toRealPath())) {
-                    return folder;
-                }
+            if (isAllowed(folder)) {
+                return folder;
             }
             throw JobException.reject(code, address + " lies outside of the allowed folders " + folders + " (sluice.models)");
         } catch (IllegalArgumentException | FileSystemNotFoundException e) {
@@ -37,6 +40,15 @@ public record ModelRoots(List<Path> folders) {
             throw JobException.reject(code, address + " cannot be read on this trainer (" + e.getClass().getSimpleName() + " "
                     + e.getMessage() + "); check the address, sluice.models and the volume");
         }
+    }
+
+    private boolean isAllowed(Path folder) throws IOException {
+        for (Path root : folders) {
+            if (folder.startsWith(root.toRealPath())) {
+                return true;
+            }
+        }
+        return folders.isEmpty();
     }
 
     /// The hash of a model's folder, checked against what the job expects.

@@ -1,0 +1,174 @@
+package dev.sluice.trainer.run;
+
+import dev.sluice.contracts.job.JobCode;
+import dev.sluice.contracts.job.JobPhase;
+import dev.sluice.contracts.job.JobSpec;
+import dev.sluice.contracts.job.JobState;
+import dev.sluice.contracts.job.Stage;
+import dev.sluice.contracts.store.Manifest;
+import dev.sluice.contracts.topic.Topic;
+import dev.sluice.model.TokenRow;
+import dev.sluice.model.peft.AdapterExport;
+import dev.sluice.model.training.LoraTraining;
+import dev.sluice.model.training.StepReport;
+import dev.sluice.trainer.checkpoint.CheckpointMeta;
+import dev.sluice.trainer.checkpoint.Checkpoints;
+import dev.sluice.trainer.checkpoint.CheckpointTimer;
+import dev.sluice.trainer.control.Wishes;
+import dev.sluice.trainer.fate.Fate;
+import dev.sluice.trainer.fate.JobException;
+import dev.sluice.trainer.ownership.JobLease;
+import dev.sluice.trainer.ownership.Transitions;
+import dev.sluice.trainer.progress.ProgressReport;
+import dev.sluice.trainer.publish.Publisher;
+import dev.sluice.trainer.publish.RunReport;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.jboss.logging.Logger;
+
+/// One attempt at one job, on the device thread: load, restore, train, publish. Between two steps it looks at what is
+/// asked of it and whether it still owns the job.
+final class Attempt {
+
+    private static final Logger LOG = Logger.getLogger(Attempt.class);
+
+    private final Workshop shop;
+    private final JobLease lease;
+    private final Wishes wishes;
+    private final JobSpec spec;
+    private final Path scratch;
+    private final Checkpoints checkpoints;
+    private final CheckpointDuty duty;
+    private final ProgressReport progress;
+    private final long beganNanos = System.nanoTime();
+    private final List<StepRecord> steps = new ArrayList<>();
+    private StepLog before = StepLog.EMPTY;
+
+    /// @param scratch an empty folder of this attempt's own
+    Attempt(Workshop shop, JobLease lease, Wishes wishes, Path scratch) {
+        this.shop = shop;
+        this.lease = lease;
+        this.wishes = wishes;
+        this.spec = lease.state().spec();
+        this.scratch = scratch;
+        this.checkpoints = new Checkpoints(shop.store(), scratch);
+        this.duty = new CheckpointDuty(checkpoints, lease, shop.jobs());
+        this.progress = new ProgressReport(spec.jobId(), lease.state().token(), shop.progress());
+    }
+
+    /// @throws RuntimeException what [dev.sluice.trainer.fate.Fates] knows to judge
+    Fate run() throws IOException, InterruptedException {
+        progress.stage(Stage.LOADING);
+        Inputs inputs = Inputs.load(shop, lease.state());
+        int total = inputs.rows().totalSteps();
+        try (var training = new LoraTraining(inputs.model(), inputs.start(), Settings.training(spec.training(), total))) {
+            resume(training);
+            Fate interrupted = train(training, inputs, total);
+            return interrupted != null ? interrupted : publish(training, inputs);
+        }
+    }
+
+    /// Removes the job's checkpoints once it has ended for good.
+    void clear() {
+        duty.clear();
+    }
+
+    private void resume(LoraTraining training) throws IOException {
+        List<String> refused = new ArrayList<>();
+        var restored = checkpoints.restore(training, lease.state().checkpoints(), refused);
+        restored.ifPresent(meta -> {
+            before = meta.log();
+            duty.resumedAt(meta.step());
+            LOG.infof("job %s resumes at step %d", spec.jobId(), meta.step());
+        });
+        if (!refused.isEmpty()) {
+            String reason = String.join("; ", refused) + "; resumed from "
+                    + restored.map(meta -> "step " + meta.step()).orElse("the beginning");
+            lease.write((job, now) -> Transitions.explained(job, reason, now));
+        }
+    }
+
+    /// Trains to the end, or returns why it stopped before.
+    private Fate train(LoraTraining training, Inputs inputs, int total) {
+        var timer = new CheckpointTimer(spec.checkpoint().everySteps(), shop.checkpointInterval(), System::nanoTime);
+        lease.reached((int) training.completedSteps(), total);
+        while (training.completedSteps() < total) {
+            Fate interruption = interruption(training, inputs);
+            if (interruption != null) {
+                return interruption;
+            }
+            int step = step(training, inputs, total);
+            if (wishes.takeCheckpoint() || (step < total && timer.isDue(step))) {
+                checkpoint(training, inputs);
+                timer.saved();
+            }
+        }
+        return wishes.wantsCancel() ? new Fate.Cancelled("cancelled on request after the last step") : null;
+    }
+
+    private Fate interruption(LoraTraining training, Inputs inputs) {
+        lease.check();
+        if (wishes.wantsCancel()) {
+            return new Fate.Cancelled("cancelled on request after step " + training.completedSteps());
+        }
+        if (spec.limits().maxSeconds() != null && log().seconds() > spec.limits().maxSeconds()) {
+            throw JobException.reject(JobCode.DEADLINE, "step " + training.completedSteps() + " ended after " + Math.round(log().seconds())
+                    + " s, the limit is max_seconds " + spec.limits().maxSeconds());
+        }
+        if (wishes.preemption() != null) {
+            checkpoint(training, inputs);
+            return new Fate.Preempted(wishes.preemption());
+        }
+        return null;
+    }
+
+    private int step(LoraTraining training, Inputs inputs, int total) {
+        StepReport report = training.step(inputs.rows().microBatches((int) training.completedSteps()));
+        int step = (int) report.step();
+        shop.pulse().beat();
+        shop.metrics().step(report);
+        steps.add(StepRecord.of(report));
+        lease.reached(step, total);
+        progress.step(lease.state().token(), report, total, inputs.rows().plan().epoch(step), training.peakStepBytes());
+        return step;
+    }
+
+    private void checkpoint(LoraTraining training, Inputs inputs) {
+        progress.stage(Stage.CHECKPOINTING);
+        duty.save(training, new CheckpointMeta(spec.jobId(), lease.state().token(), (int) training.completedSteps(), log(),
+                inputs.backend().decision()));
+    }
+
+    private Fate publish(LoraTraining training, Inputs inputs) throws IOException {
+        progress.stage(Stage.PUBLISHING);
+        var publishing = lease.write((job, now) -> Transitions.publishing(job, lease.length(), now));
+        JobState running = lease.state();
+        StepLog log = log();
+        var report = new RunReport(spec.jobId(), running.attempt(), running.token(), inputs.modelRef(), running.preparedId(), spec,
+                inputs.backend().decision(), Map.of("sluice", shop.version(), "java", Runtime.version().toString()), log.seconds(), log.steps());
+        var export = new AdapterExport(Settings.format(spec.adapterFormat()), Settings.stored(spec.training().precision()),
+                inputs.model().folder().toString());
+        List<TokenRow> rows = spec.exportRows() ? inputs.rows().firstEpoch() : null;
+        Manifest files = new Publisher(shop.store(), scratch.resolve("adapter")).store(training.adapter(), export, report, rows);
+        return announce(files, report, publishing.join());
+    }
+
+    /// The adapter's message and SUCCEEDED: both or neither.
+    private Fate announce(Manifest files, RunReport report, JobState publishing) {
+        var message = shop.events().message(Topic.ADAPTERS, files.id(), Publisher.announcement(files, report, publishing));
+        JobState end = lease.write((job, now) -> Transitions.succeeded(job, files.id(), now), List.of(message)).join();
+        if (end.phase() != JobPhase.SUCCEEDED) {
+            throw new IllegalStateException("job " + spec.jobId() + " should be SUCCEEDED, is " + end.phase());
+        }
+        return new Fate.Published(files.id());
+    }
+
+    /// The steps of all attempts so far, with the time they took.
+    private StepLog log() {
+        return before.with(steps, (System.nanoTime() - beganNanos) / (double) TimeUnit.SECONDS.toNanos(1));
+    }
+}
