@@ -17,8 +17,6 @@ import dev.sluice.contracts.topic.Topics;
 import dev.sluice.contracts.wire.Json;
 import dev.sluice.ingest.Await;
 import java.io.IOException;
-import java.net.ServerSocket;
-import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Random;
@@ -48,16 +46,14 @@ class KillDuringIngestIT {
             new TopicAdmin(admin, topics).createMissing(1);
         }
         RecordStream.send(connection, topics, RECORDS);
-        Path log = Path.of("target", topics.prefix() + ".log");
-        Map<String, String> settings = Map.of("KAFKA_BOOTSTRAP_SERVERS", SharedBroker.get().bootstrapServers(), "SLUICE_TOPIC_PREFIX", topics.prefix(),
-                "SLUICE_INGEST_BATCH_RECORDS", batch);
-        int port = freePort();
+        String broker = SharedBroker.get().bootstrapServers();
+        Map<String, String> settings = Map.of("SLUICE_INGEST_BATCH_RECORDS", batch);
         try (var view = new CompactedView<>(connection, topics.name(Topic.DATASETS), json -> Json.read(json, DatasetEvent.class))) {
             Random random = new Random(7);
             for (int kill = 1; kill <= kills; kill++) {
                 long before = read(view);
                 long enough = before + 200 + random.nextInt(2_000);
-                try (ServiceProcess service = ServiceProcess.start(log, port, settings)) {
+                try (ServiceProcess service = ServiceProcess.start(broker, topics, settings)) {
                     Await.until(() -> read(view), in -> in >= enough);
                     service.kill();
                 }
@@ -65,7 +61,7 @@ class KillDuringIngestIT {
                 System.out.printf("kill %d after %d of %d records%n", kill, after, RECORDS);
                 assertTrue(after < RECORDS, "killed too late to prove anything: " + after);
             }
-            try (ServiceProcess service = ServiceProcess.start(log, port, settings)) {
+            try (ServiceProcess service = ServiceProcess.start(broker, topics, settings)) {
                 Await.until(service::isReady, ready -> ready);
                 long started = System.nanoTime();
                 Await.until(() -> read(view), in -> in == RECORDS);
@@ -94,11 +90,5 @@ class KillDuringIngestIT {
         });
         assertEquals(messages, contents.size());
         return messages;
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
     }
 }

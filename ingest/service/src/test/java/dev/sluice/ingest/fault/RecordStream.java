@@ -28,6 +28,19 @@ final class RecordStream {
         }
     }
 
+    /// Conversations of about a hundred tokens, all good, in the order of one file.
+    static void sendFile(KafkaConnection connection, Topics topics, int records) {
+        int partition = Topics.partitionFor(DATASET, Topic.RECORDS.partitions());
+        try (var producer = connection.producer()) {
+            for (int i = 0; i < records; i++) {
+                byte[] record = conversation(i, "a longer question that goes on about mixers, washers and gates ".repeat(3));
+                var message = new ProducerRecord<>(topics.name(Topic.RECORDS), partition, "record-" + i, record);
+                CloudEvent.put(message.headers(), RecordHeaders.DATASET, DATASET);
+                producer.send(message);
+            }
+        }
+    }
+
     static RecordCounts expected(int records) {
         int hundreds = records / 100;
         return RecordCounts.of(95L * hundreds, 3L * hundreds, 2L * hundreds);
@@ -43,7 +56,11 @@ final class RecordStream {
     }
 
     private static byte[] conversation(int i) {
-        return ("{\"messages\":[{\"role\":\"user\",\"content\":\"question " + i + ", at some length so that it is like a real one\"},"
+        return conversation(i, "at some length so that it is like a real one");
+    }
+
+    private static byte[] conversation(int i, String more) {
+        return ("{\"messages\":[{\"role\":\"user\",\"content\":\"question " + i + ", " + more + "\"},"
                 + "{\"role\":\"assistant\",\"content\":\"answer " + i + "\"}]}").getBytes(UTF_8);
     }
 }

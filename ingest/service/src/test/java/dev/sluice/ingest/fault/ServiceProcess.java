@@ -1,6 +1,8 @@
 package dev.sluice.ingest.fault;
 
+import dev.sluice.contracts.topic.Topics;
 import java.io.IOException;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -22,10 +24,15 @@ final class ServiceProcess implements AutoCloseable {
         this.port = port;
     }
 
-    static ServiceProcess start(Path log, int port, Map<String, String> settings) throws IOException {
+    /// @param topics whose topics it works on
+    static ServiceProcess start(String bootstrapServers, Topics topics, Map<String, String> settings) throws IOException {
+        int port = freePort();
+        Path log = Path.of("target", topics.prefix() + ".log");
         ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx512m",
                 "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "-jar", System.getProperty("sluice.application"));
         builder.environment().putAll(settings);
+        builder.environment().put("KAFKA_BOOTSTRAP_SERVERS", bootstrapServers);
+        builder.environment().put("SLUICE_TOPIC_PREFIX", topics.prefix());
         builder.environment().put("QUARKUS_HTTP_PORT", Integer.toString(port));
         builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
         return new ServiceProcess(builder.start(), port);
@@ -56,6 +63,12 @@ final class ServiceProcess implements AutoCloseable {
     int stop() throws InterruptedException {
         process.destroy();
         return process.waitFor(20, TimeUnit.SECONDS) ? process.exitValue() : -1;
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0)) {
+            return socket.getLocalPort();
+        }
     }
 
     @Override
