@@ -12,6 +12,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.TopicExistsException;
 
@@ -19,6 +20,7 @@ import org.apache.kafka.common.errors.TopicExistsException;
 public final class TopicAdmin {
 
     private static final long TIMEOUT_SECONDS = 30;
+    private static final int SAFE_TRANSACTIONS = 2;
 
     private final Admin admin;
     private final Topics topics;
@@ -57,7 +59,18 @@ public final class TopicAdmin {
         }
         Map<String, TopicDescription> found = await(admin.describeTopics(present).allTopicNames(), "describe topics");
         comparePartitions(found, Topic.RECORDS, Topic.RECORDS_DLQ, problems);
+        checkTransactions(problems);
         return problems;
+    }
+
+    /// Before KIP-890 (transaction.version 2) a commit that was delayed in the network could end a later transaction.
+    private void checkTransactions(List<String> problems) {
+        var feature = await(admin.describeFeatures().featureMetadata(), "describe features").finalizedFeatures().get("transaction.version");
+        int level = feature == null ? 0 : feature.maxVersionLevel();
+        if (level < SAFE_TRANSACTIONS) {
+            problems.add("the brokers run transaction.version=" + level + ", under which a delayed commit can end a later transaction; upgrade with"
+                    + " kafka-features.sh upgrade --feature transaction.version=" + SAFE_TRANSACTIONS);
+        }
     }
 
     private void comparePartitions(Map<String, TopicDescription> found, Topic source, Topic dlq, List<String> problems) {
@@ -79,14 +92,14 @@ public final class TopicAdmin {
                 TopicConfig.RETENTION_MS_CONFIG, Long.toString(topic.retention().toMillis()),
                 TopicConfig.MAX_MESSAGE_BYTES_CONFIG, Integer.toString(topic.maxMessageBytes())));
         try {
-            await(admin.createTopics(List.<NewTopic>of(wanted)).all(), "create topic " + wanted.name());
+            await(admin.createTopics(List.of(wanted)).all(), "create topic " + wanted.name());
             return true;
         } catch (TopicExistsException _) {
             return false; // another service was faster
         }
     }
 
-    private static <T> T await(org.apache.kafka.common.KafkaFuture<T> future, String operation) {
+    private static <T> T await(KafkaFuture<T> future, String operation) {
         try {
             return future.get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
         } catch (ExecutionException e) {

@@ -2,10 +2,11 @@ package dev.sluice.ingest.record;
 
 import java.util.HexFormat;
 
-/// A set of content hashes, 128 bits of each: 16 bytes a member at most half full, so 10 million take 320 to 640 MB.
+/// A set of content hashes, 128 bits of each, in a table that is a quarter to half full: 10 million take 320 to 640 MB.
 final class ContentSet {
 
-    private static final int FIRST_SLOTS = 1 << 10;
+    /// Small, because anyone may name a new dataset with every record.
+    private static final int FIRST_SLOTS = 8;
 
     /// Two longs a slot; an empty slot is two zeros.
     private long[] table = new long[2 * FIRST_SLOTS];

@@ -10,6 +10,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Header;
@@ -21,6 +22,8 @@ final class Messages {
     static final String CONTENT_HEADER = "contentsha256";
     static final String SOURCE = "/sluice/ingest";
 
+    /// W3C trace context: the example belongs to its record's trace.
+    private static final List<String> TRACE_HEADERS = List.of("traceparent", "tracestate");
     private static final JsonFactory JSON = new JsonFactory();
     private static final int MAX_REASON_CHARACTERS = 2_000;
     /// Values above this do not fit the dead-letter topic with their headers; only an operator who raised the limit of
@@ -34,7 +37,7 @@ final class Messages {
     }
 
     /// [dev.sluice.contracts.dataset.Example], written around the bytes of its normal form.
-    ProducerRecord<String, byte[]> example(Fate.Accepted accepted) {
+    ProducerRecord<String, byte[]> example(ConsumerRecord<byte[], byte[]> record, Fate.Accepted accepted) {
         var bytes = new ByteArrayOutputStream(accepted.json().length + 256);
         try (JsonGenerator json = JSON.createGenerator(bytes)) {
             json.writeStartObject();
@@ -50,6 +53,12 @@ final class Messages {
         var message = new ProducerRecord<>(topics.name(Topic.EXAMPLES), accepted.datasetId(), bytes.toByteArray());
         CloudEvent.of(SOURCE, EventWriter.type(Topic.EXAMPLES), accepted.recordId()).on(message);
         CloudEvent.put(message.headers(), CONTENT_HEADER, accepted.contentSha256());
+        for (String name : TRACE_HEADERS) {
+            Header trace = record.headers().lastHeader(name);
+            if (trace != null) {
+                message.headers().add(trace);
+            }
+        }
         return message;
     }
 

@@ -112,7 +112,7 @@ final class RecordSession {
 
     private void send(Transaction transaction, ConsumerRecord<byte[], byte[]> record, Fate fate, List<Sent> sent) {
         switch (fate) {
-            case Fate.Accepted accepted -> sent.add(new Sent(accepted, transaction.send(messages.example(accepted))));
+            case Fate.Accepted accepted -> sent.add(new Sent(accepted, transaction.send(messages.example(record, accepted))));
             case Fate.Duplicate duplicate -> account(duplicate.datasetId()).duplicate();
             case Fate.Refused refused -> {
                 transaction.send(messages.deadLetter(record, refused, samePartitions));
