@@ -1,0 +1,12 @@
+/* The portable backend in one translation unit: every kernel for compute capability 8.0 and newer. */
+#include "elementwise.cu"
+#include "norm.cu"
+#include "rotary.cu"
+#include "router.cu"
+#include "gemm.cu"
+#include "lora_gradient.cu"
+#include "attention_forward.cu"
+#include "attention_backward.cu"
+#include "experts.cu"
+#include "loss.cu"
+#include "optimizer.cu"

@@ -1,0 +1,113 @@
+package dev.sluice.cuda;
+
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Segments;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.AttentionOps;
+
+/// Twin of `attention_forward.cu` and `attention_backward.cu`.
+final class CudaAttention implements AttentionOps {
+    private static final int FORWARD_QUERIES = TileSizes.of("ATTENTION_FORWARD_QUERIES");
+    private static final int FORWARD_THREADS = TileSizes.of("ATTENTION_FORWARD_THREADS");
+    private static final int KEYS = TileSizes.of("ATTENTION_KEYS");
+    private static final int BACKWARD_QUERIES = TileSizes.of("ATTENTION_BACKWARD_QUERIES");
+    private static final int BACKWARD_THREADS = TileSizes.of("ATTENTION_BACKWARD_THREADS");
+    private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
+    private static final int ROW_THREADS = TileSizes.of("ROW_THREADS");
+    private static final int[] HEADS = {64, 128};
+
+    private final Device device;
+
+    CudaAttention(Device device) {
+        this.device = device;
+    }
+
+    /// Which keys and queries see each other: INT32 [tokens] each, as the kernels' contract says.
+    private record Bounds(Tensor firstKey, Tensor lastQuery) {}
+
+    @Override
+    public void forward(Tensor q, Tensor k, Tensor v, Segments segments, Shape shape, Tensor out, Tensor lse, Scope scratch) {
+        String operation = "attention forward";
+        int tokens = check(operation, q, k, v, segments, shape);
+        out.require(operation, DType.BFLOAT16, tokens, shape.heads(), shape.valueDim());
+        lse.require(operation, DType.FLOAT32, tokens, shape.heads());
+        int head = head(operation, shape);
+        try (var own = scratch.child("attention.forward")) {
+            var bounds = bounds(segments, shape, own);
+            device.launch("attention_forward_" + head).grid(Math.ceilDiv(tokens, FORWARD_QUERIES), shape.heads()).block(FORWARD_THREADS)
+                    .sharedBytes((FORWARD_QUERIES + 4 * KEYS) * head * 2)
+                    .pointer(q).pointer(k).pointer(v).pointer(bounds.firstKey).pointerAndFormat(shape.sinks()).pointer(out).pointer(lse)
+                    .int32(tokens).int32(shape.heads()).int32(shape.kvHeads()).int32(shape.headDim()).int32(shape.valueDim())
+                    .float32(shape.scale()).run();
+        }
+    }
+
+    @Override
+    public void backward(Tensor dOut, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, Segments segments, Shape shape, Tensor dq,
+            Tensor dk, Tensor dv, Scope scratch) {
+        String operation = "attention backward";
+        int tokens = check(operation, q, k, v, segments, shape);
+        out.require(operation, DType.BFLOAT16, tokens, shape.heads(), shape.valueDim());
+        dOut.require(operation, DType.BFLOAT16, out.shape());
+        lse.require(operation, DType.FLOAT32, tokens, shape.heads());
+        dq.require(operation, DType.BFLOAT16, q.shape());
+        dk.require(operation, DType.BFLOAT16, k.shape());
+        dv.require(operation, DType.BFLOAT16, v.shape());
+        int head = head(operation, shape);
+        try (var own = scratch.child("attention.backward")) {
+            var bounds = bounds(segments, shape, own);
+            var delta = own.allocate("delta", DType.FLOAT32, tokens, shape.heads());
+            device.launch("attention_delta").grid(Math.ceilDiv(delta.elements(), ROW_THREADS / 32)).block(ROW_THREADS)
+                    .pointer(dOut).pointer(out).pointer(delta).int64(delta.elements()).int32(shape.valueDim()).run();
+            sizes(pass("attention_backward_keys_" + head, head, Math.ceilDiv(tokens, KEYS), shape.kvHeads())
+                    .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
+                    .pointer(bounds.lastQuery).pointer(dk).pointer(dv), tokens, shape);
+            sizes(pass("attention_backward_queries_" + head, head, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads())
+                    .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
+                    .pointer(dq), tokens, shape);
+        }
+    }
+
+    private Launch pass(String kernel, int head, int tiles, int heads) {
+        int numbers = 2 * 3 * BACKWARD_QUERIES * 4;
+        return device.launch(kernel).grid(tiles, heads).block(BACKWARD_THREADS).sharedBytes(6 * KEYS * head * 2 + numbers);
+    }
+
+    private static void sizes(Launch launch, int tokens, Shape shape) {
+        launch.int32(tokens).int32(shape.heads()).int32(shape.kvHeads()).int32(shape.headDim()).int32(shape.valueDim())
+                .float32(shape.scale()).run();
+    }
+
+    private Bounds bounds(Segments segments, Shape shape, Scope own) {
+        int tokens = segments.tokens();
+        var bounds = new Bounds(own.allocate("first key", DType.INT32, tokens), own.allocate("last query", DType.INT32, tokens));
+        device.launch("attention_bounds").grid(Math.ceilDiv(tokens, FLAT_THREADS)).block(FLAT_THREADS)
+                .pointer(segments.device()).int32(segments.count()).int32(tokens).int32(shape.window())
+                .pointer(bounds.firstKey).pointer(bounds.lastQuery).run();
+        return bounds;
+    }
+
+    private static int check(String operation, Tensor q, Tensor k, Tensor v, Segments segments, Shape shape) {
+        int tokens = segments.tokens();
+        segments.device().require(operation, DType.INT32, segments.count() + 1L);
+        q.require(operation, DType.BFLOAT16, tokens, shape.heads(), shape.headDim());
+        k.require(operation, DType.BFLOAT16, tokens, shape.kvHeads(), shape.headDim());
+        v.require(operation, DType.BFLOAT16, tokens, shape.kvHeads(), shape.valueDim());
+        if (shape.sinks() != null) {
+            Checks.vector(operation, shape.sinks(), shape.heads());
+        }
+        return tokens;
+    }
+
+    /// The compiled width that holds both head dimensions.
+    private static int head(String operation, Shape shape) {
+        for (int head : HEADS) {
+            if (Math.max(shape.headDim(), shape.valueDim()) <= head) {
+                return head;
+            }
+        }
+        throw new IllegalArgumentException(operation + ": head dimensions " + shape.headDim() + " and " + shape.valueDim()
+                + " are more than the " + HEADS[HEADS.length - 1] + " that the GPU kernels hold; use the cpu backend for this model");
+    }
+}

@@ -1,0 +1,169 @@
+package dev.sluice.cuda;
+
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Lifetime;
+import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.AttentionOps;
+import dev.sluice.compute.op.ElementwiseOps;
+import dev.sluice.compute.op.ExpertOps;
+import dev.sluice.compute.op.LinearOps;
+import dev.sluice.compute.op.LossOps;
+import dev.sluice.compute.op.NormOps;
+import dev.sluice.compute.op.OptimizerOps;
+import dev.sluice.compute.op.RotaryOps;
+import dev.sluice.compute.op.RouterOps;
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+
+/// An NVIDIA GPU. Activations are bf16, sums float32; operations run in call order on one stream.
+final class CudaBackend implements Backend {
+    private final String name;
+    private final Device device;
+    private final DeviceMemory memory;
+    private final Staging staging;
+    private final ElementwiseOps elementwise;
+    private final NormOps norm;
+    private final RotaryOps rotary;
+    private final LinearOps linear;
+    private final AttentionOps attention;
+    private final RouterOps router;
+    private final ExpertOps experts;
+    private final LossOps loss;
+    private final OptimizerOps optimizer;
+    private boolean open = true;
+
+    CudaBackend(String name, Device device) {
+        this.name = name;
+        this.device = device;
+        this.memory = new DeviceMemory(device);
+        this.staging = new Staging(device);
+        this.elementwise = new CudaElementwise(device);
+        this.norm = new CudaNorm(device);
+        this.rotary = new CudaRotary(device);
+        this.linear = new CudaLinear(device);
+        this.attention = new CudaAttention(device);
+        this.router = new CudaRouter(device);
+        this.experts = new CudaExperts(device);
+        this.loss = new CudaLoss(device);
+        this.optimizer = new CudaOptimizer(device, staging);
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public String description() {
+        return name + " kernels on " + device.gpu().describe();
+    }
+
+    @Override
+    public DType activationType() {
+        return DType.BFLOAT16;
+    }
+
+    @Override
+    public MemoryStatus memory() {
+        return memory.status();
+    }
+
+    @Override
+    public Scope scope(Lifetime lifetime, String scopeName) {
+        return memory.scope(lifetime, scopeName);
+    }
+
+    @Override
+    public void upload(MemorySegment host, Tensor tensor) {
+        checkSize("upload", host, tensor);
+        staging.upload(host, tensor.address());
+    }
+
+    @Override
+    public void download(Tensor tensor, MemorySegment host) {
+        checkSize("download", host, tensor);
+        staging.download(tensor.address(), host);
+        device.checkFault();
+    }
+
+    private void checkSize(String operation, MemorySegment host, Tensor tensor) {
+        device.checkThread();
+        if (host.byteSize() != tensor.bytes()) {
+            throw new IllegalArgumentException(operation + ": " + tensor + " has " + tensor.bytes() + " bytes, the host memory "
+                    + host.byteSize());
+        }
+    }
+
+    @Override
+    public void synchronize() {
+        device.synchronize();
+        device.checkFault();
+    }
+
+    /// How often each kernel ran, by name.
+    Map<String, Long> launches() {
+        return device.launches();
+    }
+
+    @Override
+    public ElementwiseOps elementwise() {
+        return elementwise;
+    }
+
+    @Override
+    public NormOps norm() {
+        return norm;
+    }
+
+    @Override
+    public RotaryOps rotary() {
+        return rotary;
+    }
+
+    @Override
+    public LinearOps linear() {
+        return linear;
+    }
+
+    @Override
+    public AttentionOps attention() {
+        return attention;
+    }
+
+    @Override
+    public RouterOps router() {
+        return router;
+    }
+
+    @Override
+    public ExpertOps experts() {
+        return experts;
+    }
+
+    @Override
+    public LossOps loss() {
+        return loss;
+    }
+
+    @Override
+    public OptimizerOps optimizer() {
+        return optimizer;
+    }
+
+    @Override
+    public void close() {
+        if (open) {
+            open = false;
+            try {
+                device.synchronize();
+                staging.close();
+                memory.close();
+            } finally {
+                device.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+package dev.sluice.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.sluice.compute.Availability;
+import dev.sluice.compute.Backend;
+import java.lang.foreign.Arena;
+
+/// Whether an NVIDIA driver and device are here, found out without touching JCuda, whose classes fail to initialise without libcuda.
+final class CudaDriver {
+    /// The kernels are built by CUDA 13; an older driver cannot load them.
+    static final int MINIMUM_DRIVER = 13_000;
+    /// The least memory for which training anything makes sense.
+    private static final long MINIMUM_MEMORY = 2L << 30;
+    private static final int BFLOAT16_CAPABILITY = 80;
+    private static final int CAPABILITY_MAJOR = 75;
+    private static final int CAPABILITY_MINOR = 76;
+
+    private CudaDriver() {}
+
+    /// Outcome of looking for a device.
+    sealed interface Found {
+        record Device(DriverLibrary library, Gpu gpu) implements Found {}
+
+        record Nothing(String reason) implements Found {}
+    }
+
+    static String libraryFile() {
+        return System.getProperty("os.name").startsWith("Windows") ? "nvcuda.dll" : "libcuda.so.1";
+    }
+
+    static Found find() {
+        return find(libraryFile());
+    }
+
+    static Found find(String file) {
+        DriverLibrary library;
+        try {
+            library = DriverLibrary.load(file);
+        } catch (IllegalArgumentException e) {
+            return new Found.Nothing(file + " cannot be used (" + e.getMessage() + "): install an NVIDIA driver, or start the "
+                    + "container with access to the GPU");
+        }
+        int error = DriverLibrary.call(library.function("cuInit", JAVA_INT), 0);
+        if (error != DriverLibrary.SUCCESS) {
+            return new Found.Nothing("the CUDA driver does not start: " + library.nameOf(error));
+        }
+        return device(library);
+    }
+
+    private static Found device(DriverLibrary library) {
+        try (var arena = Arena.ofConfined()) {
+            var number = arena.allocate(JAVA_INT);
+            library.check(DriverLibrary.call(library.function("cuDriverGetVersion", ADDRESS), number), "cuDriverGetVersion");
+            int driver = number.get(JAVA_INT, 0);
+            if (driver < MINIMUM_DRIVER) {
+                return new Found.Nothing("the driver supports CUDA " + Gpu.version(driver) + ", the kernels need "
+                        + Gpu.version(MINIMUM_DRIVER) + ": update it to 580 or newer");
+            }
+            library.check(DriverLibrary.call(library.function("cuDeviceGetCount", ADDRESS), number), "cuDeviceGetCount");
+            if (number.get(JAVA_INT, 0) == 0) {
+                return new Found.Nothing("the driver sees no device: check CUDA_VISIBLE_DEVICES and the container's resources");
+            }
+            return new Found.Device(library, describe(library, arena, driver));
+        } catch (CudaException e) {
+            return new Found.Nothing(e.getMessage());
+        }
+    }
+
+    private static Gpu describe(DriverLibrary library, Arena arena, int driver) {
+        var device = arena.allocate(JAVA_INT);
+        library.check(DriverLibrary.call(library.function("cuDeviceGet", ADDRESS, JAVA_INT), device, 0), "cuDeviceGet");
+        int handle = device.get(JAVA_INT, 0);
+        var name = arena.allocate(256);
+        library.check(DriverLibrary.call(library.function("cuDeviceGetName", ADDRESS, JAVA_INT, JAVA_INT), name, 256, handle),
+                "cuDeviceGetName");
+        var bytes = arena.allocate(JAVA_LONG);
+        library.check(DriverLibrary.call(library.function("cuDeviceTotalMem_v2", ADDRESS, JAVA_INT), bytes, handle),
+                "cuDeviceTotalMem");
+        int capability = 10 * attribute(library, arena, CAPABILITY_MAJOR, handle)
+                + attribute(library, arena, CAPABILITY_MINOR, handle);
+        return new Gpu(0, name.getString(0), capability, bytes.get(JAVA_LONG, 0), driver);
+    }
+
+    private static int attribute(DriverLibrary library, Arena arena, int which, int device) {
+        var value = arena.allocate(JAVA_INT);
+        library.check(DriverLibrary.call(library.function("cuDeviceGetAttribute", ADDRESS, JAVA_INT, JAVA_INT), value, which, device),
+                "cuDeviceGetAttribute");
+        return value.get(JAVA_INT, 0);
+    }
+
+    /// Whether this image's kernels can run on the first device.
+    static Availability probe(String image) {
+        var kernels = KernelImage.find(image);
+        if (kernels.isEmpty()) {
+            return new Availability.Unavailable("this build holds no " + image + " kernels: build where nvcc 13 is on the PATH");
+        }
+        return switch (find()) {
+            case Found.Nothing(var reason) -> new Availability.Unavailable(reason);
+            case Found.Device(_, var gpu) -> suits(kernels.get(), gpu);
+        };
+    }
+
+    /// Opens the first device with this image's kernels, on the calling thread.
+    ///
+    /// @throws IllegalStateException if it is unavailable
+    static Backend open(String image) {
+        if (probe(image) instanceof Availability.Unavailable(var reason)) {
+            throw new IllegalStateException("backend " + image + " cannot run here: " + reason);
+        }
+        return switch (find()) {
+            case Found.Nothing(var reason) -> throw new IllegalStateException("backend " + image + ": " + reason);
+            case Found.Device(var library, var gpu) ->
+                    new CudaBackend(image, new Device(library, gpu, KernelImage.find(image).orElseThrow()));
+        };
+    }
+
+    static Availability suits(KernelImage image, Gpu gpu) {
+        if (gpu.capability() < BFLOAT16_CAPABILITY) {
+            return new Availability.Unavailable(gpu.describe() + ": it has no bf16 tensor cores (compute capability 8.0), and float16 "
+                    + "kernels for older cards do not exist yet");
+        }
+        if (!image.runsOn(gpu.capability())) {
+            return new Availability.Unavailable(gpu.describe() + ": the " + image.name() + " kernels need " + image.requirement());
+        }
+        if (gpu.memoryBytes() < MINIMUM_MEMORY) {
+            return new Availability.Unavailable(gpu.describe() + ": training needs at least " + (MINIMUM_MEMORY >> 30) + " GiB");
+        }
+        return new Availability.Available(gpu.describe());
+    }
+}

@@ -1,0 +1,169 @@
+package dev.sluice.cuda;
+
+import dev.sluice.compute.Accumulate;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Tensor;
+
+/// One matrix product of `gemm.cu`, described by name; twin of that file.
+final class Gemm {
+    private static final int ROWS = TileSizes.of("GEMM_ROWS");
+    private static final int COLUMNS = TileSizes.of("GEMM_COLUMNS");
+    private static final int NARROW_COLUMNS = TileSizes.of("GEMM_NARROW_COLUMNS");
+    private static final int THREADS = TileSizes.of("GEMM_THREADS");
+    /// Products of at most this many columns take the narrow tile: LoRA's z.
+    private static final int NARROW = 2 * NARROW_COLUMNS;
+    private static final int ALIGNMENT = 16;
+
+    /// How the frozen matrix is read.
+    enum Form {
+        /// `C = A W^T` with W [n, k].
+        FORWARD("gemm_nt"),
+        /// `C = A W` with W [k, n].
+        GRADIENT("gemm_nn");
+
+        private final String kernel;
+
+        Form(String kernel) {
+            this.kernel = kernel;
+        }
+    }
+
+    /// What the sums become; as `Output` in `gemm.cu`.
+    enum Output {
+        FLOAT32,
+        BFLOAT16,
+        /// Rounded to bf16 and kept as float32: what a bf16 layer followed by a cast gives.
+        ROUNDED_FLOAT32
+    }
+
+    private final Device device;
+    private final Form form;
+    private final Tensor weight;
+    private final int n;
+    private final int k;
+    private Tensor a;
+    private long lda;
+    private Tensor aRows;
+    private long aRowsFrom;
+    private Tensor z;
+    private Tensor u;
+    private int rank;
+    private Tensor bias;
+    private Tensor c;
+    private long ldc;
+    private Tensor cRows;
+    private long cRowsFrom;
+    private Output output = Output.BFLOAT16;
+    private boolean accumulate;
+    private RowTiles tiles;
+    private long rows;
+    private Tensor limit;
+    private long limitOffset;
+    private double alpha = 1;
+
+    private Gemm(Device device, Form form, Tensor weight) {
+        this.device = device;
+        this.form = form;
+        this.weight = weight;
+        this.n = Math.toIntExact(weight.dim(form == Form.FORWARD ? -2 : -1));
+        this.k = Math.toIntExact(weight.dim(form == Form.FORWARD ? -1 : -2));
+    }
+
+    /// @param weight BFLOAT16 [n, k] or [experts, n, k] forward; [k, n] or [experts, k, n] for a gradient
+    static Gemm of(Device device, Form form, Tensor weight) {
+        return new Gemm(device, form, weight);
+    }
+
+    Gemm a(Tensor values, long stride) {
+        a = values;
+        lda = stride;
+        return this;
+    }
+
+    /// Row r of the product reads row `map[from + r]` of A.
+    Gemm gather(Tensor map, long from) {
+        aRows = map;
+        aRowsFrom = from;
+        return this;
+    }
+
+    /// The low-rank update: z [rows, rank] and the LoRA matrix whose columns or rows match the frozen one's.
+    Gemm update(Tensor values, Tensor matrix, int updateRank) {
+        z = values;
+        u = matrix;
+        rank = updateRank;
+        return this;
+    }
+
+    Gemm bias(Tensor vector) {
+        bias = vector;
+        return this;
+    }
+
+    Gemm alpha(double factor) {
+        alpha = factor;
+        return this;
+    }
+
+    Gemm into(Tensor values, long stride, Output kind) {
+        c = values;
+        ldc = stride;
+        output = kind;
+        return this;
+    }
+
+    Gemm into(Tensor values, Accumulate mode) {
+        accumulate = mode == Accumulate.ADD;
+        return into(values, n, Output.BFLOAT16);
+    }
+
+    /// Row r of the product goes to row `map[from + r]` of C.
+    Gemm scatter(Tensor map, long from) {
+        cRows = map;
+        cRowsFrom = from;
+        return this;
+    }
+
+    /// Only `count[0] - offset` of the rows exist.
+    Gemm limit(Tensor count, long offset) {
+        limit = count;
+        limitOffset = offset;
+        return this;
+    }
+
+    /// Runs it over `count` rows of one matrix.
+    void run(long count) {
+        rows = count;
+        launch(Math.ceilDiv(rows, ROWS));
+    }
+
+    /// Runs it over rows that are sorted by expert.
+    void run(RowTiles rowTiles) {
+        tiles = rowTiles;
+        launch(rowTiles.limit());
+    }
+
+    private void launch(long rowTiles) {
+        boolean narrow = n <= NARROW;
+        int columnBlocks = Math.ceilDiv(n, narrow ? NARROW_COLUMNS : COLUMNS);
+        device.launch(form.kernel + (narrow ? "_narrow" : "") + (aligned() ? "" : "_any"))
+                .grid(rowTiles * columnBlocks).block(THREADS).beginStruct()
+                .pointer(a).pointer(aRows, aRowsFrom).pointer(weight).pointer(z).pointer(u).pointer(bias).pointer(c)
+                .pointer(cRows, cRowsFrom).pointer(tiles == null ? null : tiles.table()).pointer(tiles == null ? null : tiles.count())
+                .pointer(limit).int64((long) n * k).int64((long) n * rank)
+                .int32(rows).int32(n).int32(k).int32(lda).int32(ldc).int32(rank)
+                .int32(bias == null ? 0 : Launch.code(bias.dtype())).int32(output.ordinal()).flag(accumulate).int32(limitOffset)
+                .int32(columnBlocks).float32(alpha).endStruct().run();
+    }
+
+    /// Whether every row that is copied 16 bytes at a time begins at a multiple of 16 bytes.
+    private boolean aligned() {
+        long wide = ALIGNMENT / DType.BFLOAT16.bytes();
+        return lda % wide == 0 && (form == Form.FORWARD ? k : n) % wide == 0
+                && (a.address() | weight.address() | c.address() | address(z) | address(u)) % ALIGNMENT == 0;
+    }
+
+    private static long address(Tensor tensor) {
+        return tensor == null ? 0 : tensor.address();
+    }
+}

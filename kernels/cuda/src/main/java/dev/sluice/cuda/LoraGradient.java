@@ -1,0 +1,91 @@
+package dev.sluice.cuda;
+
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+
+/// Gradients of LoRA's matrices: twin of `lora_gradient.cu`.
+final class LoraGradient {
+    private static final int FEATURES = TileSizes.of("LORA_GRADIENT_FEATURES");
+    private static final int NARROW_RANK = TileSizes.of("LORA_GRADIENT_NARROW_RANK");
+    private static final int WIDE_RANK = TileSizes.of("LORA_GRADIENT_WIDE_RANK");
+    private static final int THREADS = TileSizes.of("LORA_GRADIENT_THREADS");
+    private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
+    /// Blocks that fill a large GPU, and the fewest rows worth a block of their own.
+    private static final int ENOUGH_BLOCKS = 264;
+    private static final int LEAST_ROWS = 256;
+
+    private final Device device;
+    private final Scope scratch;
+    private Tensor wide;
+    private long stride;
+    private Tensor map;
+    private long mapFrom;
+    private Tensor offsets;
+    private long rows;
+    private Tensor limit;
+    private long limitOffset;
+
+    LoraGradient(Device device, Scope scratch) {
+        this.device = device;
+        this.scratch = scratch;
+    }
+
+    /// The wide operand: the layer's input for gradA, its output's gradient for gradB.
+    LoraGradient of(Tensor values, long rowStride) {
+        wide = values;
+        stride = rowStride;
+        return this;
+    }
+
+    LoraGradient gather(Tensor rowMap, long from) {
+        map = rowMap;
+        mapFrom = from;
+        return this;
+    }
+
+    LoraGradient rows(long count) {
+        rows = count;
+        return this;
+    }
+
+    /// Rows sorted by expert; the gradient then has a leading dimension of experts.
+    LoraGradient grouped(Tensor expertOffsets) {
+        offsets = expertOffsets;
+        return this;
+    }
+
+    LoraGradient limit(Tensor count, long offset) {
+        limit = count;
+        limitOffset = offset;
+        return this;
+    }
+
+    /// `gradA += z^T wide`, gradA [rank, in].
+    void addToA(Tensor dz, Tensor gradA) {
+        add(dz, gradA, gradA.dim(-1), gradA.dim(-2), true);
+    }
+
+    /// `gradB += wide^T z`, gradB [out, rank].
+    void addToB(Tensor z, Tensor gradB) {
+        add(z, gradB, gradB.dim(-2), gradB.dim(-1), false);
+    }
+
+    private void add(Tensor z, Tensor gradient, long features, long rank, boolean transposed) {
+        gradient.require("LoRA gradient", DType.FLOAT32, gradient.shape());
+        boolean narrow = rank <= NARROW_RANK;
+        long blocks = Math.ceilDiv(features, FEATURES) * Math.ceilDiv(rank, narrow ? NARROW_RANK : WIDE_RANK);
+        long experts = offsets == null ? 1 : offsets.elements() - 1;
+        long splits = offsets == null ? Math.clamp(ENOUGH_BLOCKS / blocks, 1, Math.max(1, Math.ceilDiv(rows, LEAST_ROWS))) : 1;
+        try (var own = scratch.child("lora.gradient")) {
+            var partials = splits == 1 ? null : own.allocate("partials", DType.FLOAT32, splits, gradient.elements());
+            device.launch(narrow ? "lora_gradient_narrow" : "lora_gradient_wide").grid(blocks, experts, splits).block(THREADS)
+                    .pointer(wide).pointer(map, mapFrom).pointer(z).pointer(offsets).pointer(gradient).pointer(partials).pointer(limit)
+                    .int32(limitOffset).int32(rows).int32(features).int32(stride).int32(rank).flag(transposed).run();
+            if (splits > 1) {
+                device.launch("lora_gradient_sum").grid(Math.ceilDiv(gradient.elements(), FLAT_THREADS)).block(FLAT_THREADS)
+                        .pointer(partials).pointer(gradient).int64(gradient.elements()).int32(splits).run();
+            }
+        }
+    }
+}
