@@ -34,7 +34,7 @@ __device__ __forceinline__ void sum(const bf16* x, const int* x_rows, const bf16
     const int rank_blocks = (rank + RANK - 1) / RANK;
     const int f0 = blockIdx.x / rank_blocks * LORA_GRADIENT_FEATURES, j0 = blockIdx.x % rank_blocks * RANK, expert = blockIdx.y;
     int begin = 0, end = limit == nullptr ? rows : min(rows, *limit - limit_offset);
-    if (offsets != nullptr) begin = offsets[expert], end = offsets[expert + 1];
+    if (offsets != nullptr) begin = max(offsets[expert], 0), end = min(offsets[expert + 1], rows);
     if (gridDim.z > 1) {                                      // an equal share of whole stages for each split
         const int share = ((end - begin + ROWS - 1) / ROWS + gridDim.z - 1) / gridDim.z * ROWS;
         begin += blockIdx.z * share;

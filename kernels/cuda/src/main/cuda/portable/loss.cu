@@ -67,7 +67,7 @@ loss_rows(const int* labels, const int* trained_rows, const int* count, int firs
     bf16* row = logits + static_cast<long long>(blockIdx.x) * stride;
     loss::Exponentials own;
     for (int c = threadIdx.x * 8; c < stride; c += LOSS_THREADS * 8) {
-        const Eight e = Eight::load(row + c);
+        const Eight e = Eight::of(load_guarded(row + c, vocabulary - c, true));
 #pragma unroll
         for (int j = 0; j < 8; j++) if (c + j < vocabulary) own.add(e.v[j]);
     }
@@ -76,7 +76,7 @@ loss_rows(const int* labels, const int* trained_rows, const int* count, int firs
     if (threadIdx.x == 0) nll[token] = label < vocabulary ? lse - __bfloat162float(row[label]) : __int_as_float(0x7fffffff);
     __syncthreads();                                          // the label's logit is read before any is overwritten
     for (int c = threadIdx.x * 8; c < stride; c += LOSS_THREADS * 8) {
-        Eight e = Eight::load(row + c);
+        Eight e = Eight::of(load_guarded(row + c, vocabulary - c, true));
 #pragma unroll
         for (int j = 0; j < 8; j++) {
             e.v[j] = c + j < vocabulary ? scale * (expf(e.v[j] - lse) - (c + j == label ? 1.f : 0.f)) : 0.f;

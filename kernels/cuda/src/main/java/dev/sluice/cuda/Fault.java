@@ -15,16 +15,15 @@ final class Fault implements AutoCloseable {
 
     /// As `FaultKind` in `fault.cuh`, from 1.
     private enum Kind {
-        TOKEN_ID("embed", "id"),
-        POSITION("rotate", "position"),
-        LABEL("cross entropy", "label");
+        TOKEN_ID("embed: id of token %d is %d, should be 0 to %d"),
+        POSITION("rotate: position of token %d is %d, the table ends at %d"),
+        LABEL("cross entropy: label of token %d is %d, should be 0 to %d, or negative to be ignored"),
+        ROUTING("experts: the offsets of %d experts end at %d, should ascend from 0 to %d; was this routing written by route?");
 
-        private final String operation;
-        private final String what;
+        private final String message;
 
-        Kind(String operation, String what) {
-            this.operation = operation;
-            this.what = what;
+        Kind(String message) {
+            this.message = message;
         }
     }
 
@@ -46,10 +45,8 @@ final class Fault implements AutoCloseable {
         int kind = record.get(JAVA_INT, 0);
         if (kind != 0) {
             record.set(JAVA_INT, 0, 0);
-            var found = Kind.values()[kind - 1];
-            throw new IllegalArgumentException(found.operation + ": " + found.what + " of token " + record.get(JAVA_INT, 4) + " is "
-                    + record.get(JAVA_INT, 8) + ", should be 0 to " + (record.get(JAVA_INT, 12) - 1)
-                    + (found == Kind.LABEL ? ", or negative to be ignored" : ""));
+            throw new IllegalArgumentException(Kind.values()[kind - 1].message.formatted(record.get(JAVA_INT, 4),
+                    record.get(JAVA_INT, 8), record.get(JAVA_INT, 12) - 1));
         }
     }
 

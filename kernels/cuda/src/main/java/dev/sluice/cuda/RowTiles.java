@@ -17,7 +17,7 @@ record RowTiles(Tensor table, Tensor count, int limit) {
         int limit = Math.toIntExact(Math.min(rows, rows / ROWS + experts));
         var tiles = new RowTiles(scratch.allocate("tiles", DType.INT32, limit, 4), scratch.allocate("tile count", DType.INT32, 1), limit);
         device.launch("expert_tiles").block(TileSizes.of("COMPACT_THREADS"))
-                .pointer(offsets).int32(experts).pointer(tiles.table).pointer(tiles.count).run();
+                .pointer(offsets).int32(experts).int32(rows).pointer(tiles.table).pointer(tiles.count).fault().run();
         return tiles;
     }
 }
