@@ -10,8 +10,10 @@ import java.util.Map;
 /// Finds the assistant's turns in the text of a template that does not mark them, by rendering the conversation up to
 /// each turn: a turn begins where the prompt before it ends, and ends where the conversation with it ends.
 ///
-/// Some templates render the last turn unlike the same turn in the middle (they drop its reasoning later). Then the turn
-/// ends where the longest ending of its own rendering that stands at the turn's begin and holds its content ends.
+/// Some templates render the last turn unlike the same turn in the middle. Where only its last token differs (an end of
+/// text instead of an end of turn), the turn ends with the token that stands there. Where its beginning differs (its
+/// reasoning is dropped later), the turn ends where the longest ending of its own rendering that stands at the turn's
+/// begin and holds its content ends. Anything else is refused.
 /// White space after an end-of-turn token belongs to the template, not to the answer.
 final class PrefixAlignment {
 
@@ -30,7 +32,7 @@ final class PrefixAlignment {
         for (int turn = 0; turn < messages.size(); turn++) {
             if ("assistant".equals(messages.get(turn).get("role"))) {
                 int begin = begin(messages.subList(0, turn), tools, full, tokens);
-                int end = end(messages, turn, tools, full, begin);
+                int end = end(messages, turn, tools, full, tokens, begin);
                 spans.add(span(full, begin, withoutTrailingSpace(full, begin, end)));
             }
         }
@@ -57,7 +59,7 @@ final class PrefixAlignment {
         return same == tokens.length() ? full.length() : full.offsetByCodePoints(0, tokens.starts()[same]);
     }
 
-    private int end(List<Map<String, Object>> messages, int turn, List<Object> tools, String full, int begin) {
+    private int end(List<Map<String, Object>> messages, int turn, List<Object> tools, String full, Encoded tokens, int begin) {
         if (turn == messages.size() - 1) {
             return full.length();
         }
@@ -65,22 +67,48 @@ final class PrefixAlignment {
         if (upTo.length() > begin && full.startsWith(upTo)) {
             return upTo.length();
         }
-        String content = messages.get(turn).get("content") instanceof String text ? text.strip() : "";
+        int end = endWithAnotherToken(upTo, full, tokens, begin);
+        if (end < 0 && messages.get(turn).get("content") instanceof String content) {
+            end = endOfLongestEnding(upTo, content.strip(), full, begin);
+        }
+        if (end < 0) {
+            throw new RefusedRowException(RowOutcome.Code.NOT_ALIGNABLE, "The chat template marks no assistant turns, and message "
+                    + turn + " cannot be found in its text, because the template renders it unlike the last message of a"
+                    + " conversation. Put {% generation %} and {% endgeneration %} around the assistant's part of the template.");
+        }
+        return end;
+    }
+
+    private int endWithAnotherToken(String upTo, String full, Encoded tokens, int begin) {
+        int same = firstDifference(upTo, full, tokens);
+        String rest = upTo.substring(same).strip();
+        if (same <= begin || !rest.isEmpty() && !tokenizer.addedTokens().contains(rest)) {
+            return -1;
+        }
+        if (endsWithAddedToken(full, begin + full.substring(begin, same).stripTrailing().length())) {
+            return same;
+        }
+        return tokenizer.addedTokens().stream().filter(token -> full.startsWith(token, same))
+                .mapToInt(token -> same + token.length()).max().orElse(-1);
+    }
+
+    private static int endOfLongestEnding(String upTo, String content, String full, int begin) {
         int limit = content.isEmpty() ? -1 : upTo.lastIndexOf(content);
         for (int from = Math.min(begin, upTo.length()); from <= limit; from++) {
             if (full.startsWith(upTo.substring(from), begin)) {
                 return begin + upTo.length() - from;
             }
         }
-        throw new RefusedRowException(RowOutcome.Code.NOT_ALIGNABLE, "The chat template marks no assistant turns, and message "
-                + turn + " cannot be found in its text, because the template renders it unlike the last message of a"
-                + " conversation. Put {% generation %} and {% endgeneration %} around the assistant's part of the template.");
+        return -1;
     }
 
     private int withoutTrailingSpace(String full, int begin, int end) {
-        int stripped = begin + full.substring(begin, end).stripTrailing().length();
-        return tokenizer.addedTokens().stream().anyMatch(token -> full.startsWith(token, stripped - token.length()))
-                ? stripped : end;
+        int stripped = begin + full.substring(begin, Math.max(begin, end)).stripTrailing().length();
+        return endsWithAddedToken(full, stripped) ? stripped : end;
+    }
+
+    private boolean endsWithAddedToken(String full, int end) {
+        return tokenizer.addedTokens().stream().anyMatch(token -> full.startsWith(token, end - token.length()));
     }
 
     private static Span span(String full, int begin, int end) {

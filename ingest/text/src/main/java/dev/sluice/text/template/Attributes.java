@@ -82,7 +82,7 @@ final class Attributes {
             case Map<?, ?> fields -> DICT_CHANGES.contains(name) ? unsafe(owner, name) : DictMethods.find(fields, name, meter);
             case List<?> items -> LIST_CHANGES.contains(name) ? unsafe(owner, name) : ListMethods.find(items, name, meter);
             case Tuple tuple -> tuple.names().contains(name) ? tuple.items().get(tuple.names().indexOf(name))
-                    : ListMethods.find(tuple.items(), name, meter);
+                    : name.equals("copy") ? null : ListMethods.find(tuple.items(), name, meter);
             case String text -> StringMethods.find(text, name, meter);
             case Markup markup -> MarkupMethods.find(markup, name, meter);
             case Namespace namespace -> namespace.get(name);

@@ -46,7 +46,7 @@ final class PercentFormat {
 
     private void refuseLeftOver() {
         boolean leftOver = values instanceof Tuple(var items, var ignored) ? next < items.size()
-                : next == 0 && !(values instanceof Map<?, ?> || values instanceof List<?>);
+                : next == 0 && !(values instanceof Map<?, ?> || values instanceof List<?> || values instanceof Range || values instanceof Undefined);
         if (leftOver) {
             throw EvaluationError.refused("not all arguments converted during string formatting");
         }

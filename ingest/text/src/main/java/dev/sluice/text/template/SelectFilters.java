@@ -1,6 +1,7 @@
 package dev.sluice.text.template;
 
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 
@@ -23,13 +24,13 @@ final class SelectFilters {
             if (!bound.has(0)) {
                 throw EvaluationError.refused("map requires a filter argument");
             }
-            for (Object item : Values.elements(input, meter)) {
+            for (Object item : elements(input, meter)) {
                 Object value = Paths.get(item, bound.get(0), meter);
                 mapped.add(value instanceof Undefined && bound.has(1) ? bound.get(1) : value);
             }
         } else {
             String filter = Printer.str(arguments.positional().getFirst(), meter);
-            for (Object item : Values.elements(input, meter)) {
+            for (Object item : elements(input, meter)) {
                 meter.step();
                 mapped.add(Filters.apply(filter, item, arguments.withoutFirst(), meter));
             }
@@ -47,13 +48,18 @@ final class SelectFilters {
 
     private static Object select(Object input, CallArguments arguments, Meter meter, UnaryOperator<Object> key, boolean wanted) {
         var selected = new ArrayList<Object>();
-        for (Object item : Values.elements(input, meter)) {
+        for (Object item : elements(input, meter)) {
             meter.step();
             if (passes(key.apply(item), arguments, meter) == wanted) {
                 selected.add(item);
             }
         }
         return new Lazy(selected);
+    }
+
+    /// Anything false, even a number or None, has no elements here.
+    private static List<Object> elements(Object input, Meter meter) {
+        return Values.truth(input) ? Values.elements(input, meter) : List.of();
     }
 
     private static boolean passes(Object value, CallArguments arguments, Meter meter) {

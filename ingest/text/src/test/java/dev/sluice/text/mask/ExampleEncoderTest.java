@@ -117,6 +117,20 @@ class ExampleEncoderTest {
     }
 
     @Test
+    void turnsThatEndWithAnotherTokenThanTheLastAreFound() {
+        var another = encoder("{% for m in messages %}{{ m.role + ': ' + m.content }}{% if m.role == 'assistant' and loop.last %}"
+                + "{{ '<|endoftext|>' }}{% else %}{{ '<|im_end|>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}",
+                new MaskSettings(512));
+        var further = encoder(WITHOUT_MARKS.replace("{%- endfor %}", "{%- endfor %}{% if messages[-1].role == 'assistant' %}{{ '<|endoftext|>' }}{% endif %}"),
+                new MaskSettings(512));
+        Example example = example("""
+                {`messages`: [{`role`: `user`, `content`: `a`}, {`role`: `assistant`, `content`: `kernel`},
+                 {`role`: `user`, `content`: `b`}, {`role`: `assistant`, `content`: `rank`}]}""");
+        assertEquals("kernel<|im_end|>|rank<|endoftext|>", trained(row(another.encode(example))).replace(" ", ""));
+        assertEquals("kernel<|im_end|>|rank<|im_end|>\n<|endoftext|>", trained(row(further.encode(example))));
+    }
+
+    @Test
     void turnThatCannotBeFoundIsRefused() {
         var refused = refusal(encoder("{% for m in messages %}{{ m.content|upper if loop.last else m.content|lower }};{% endfor %}",
                 new MaskSettings(512)).encode(example("""
