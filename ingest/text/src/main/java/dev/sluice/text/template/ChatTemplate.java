@@ -16,12 +16,14 @@ public final class ChatTemplate {
     private static final int MAX_SOURCE = 1 << 20;
 
     private final List<Node> body;
+    private final Frames frames;
     private final boolean marksAssistant;
     private final Budget budget;
     private final Clock clock;
 
     private ChatTemplate(StatementParser.Parsed parsed, Budget budget, Clock clock) {
         this.body = parsed.body();
+        this.frames = Frames.of(body);
         this.marksAssistant = parsed.marksAssistant();
         this.budget = Objects.requireNonNull(budget, "budget");
         this.clock = Objects.requireNonNull(clock, "clock");
@@ -67,7 +69,7 @@ public final class ChatTemplate {
         var globals = new Scope(null, Globals.of(clock, meter));
         var start = new Position(1, 1);
         try {
-            return new Interpreter(meter).run(body, new Scope(globals, ContextValues.of(context)));
+            return new Interpreter(frames, meter).run(body, new Scope(globals, ContextValues.of(context)));
         } catch (EvaluationError e) {
             throw e.at(start);
         } catch (StackOverflowError e) {

@@ -10,19 +10,21 @@ final class Interpreter {
     /// How a statement ended.
     private enum Flow { NEXT, BREAK, CONTINUE }
 
+    private final Frames frames;
     private final Meter meter;
     private final Evaluator evaluator;
     private final StringBuilder root = new StringBuilder();
     private final List<int[]> generated = new ArrayList<>();
     private boolean generating;
 
-    Interpreter(Meter meter) {
+    Interpreter(Frames frames, Meter meter) {
+        this.frames = frames;
         this.meter = meter;
         evaluator = new Evaluator(meter);
     }
 
     Rendering run(List<Node> template, Scope scope) {
-        body(template, scope, root);
+        body(template, frames.enter(template, scope), root);
         return new Rendering(root.toString(), spans());
     }
 
@@ -41,6 +43,11 @@ final class Interpreter {
 
     Object evaluate(Expr expr, Scope scope) {
         return evaluator.evaluate(expr, scope);
+    }
+
+    /// The scope of a macro's body, without its arguments.
+    Scope enter(List<Node> body, Scope closure) {
+        return frames.enter(body, closure);
     }
 
     String runMacro(List<Node> body, Scope scope) {
@@ -131,17 +138,19 @@ final class Interpreter {
             return text.toString();
         };
         var variable = new Loop(items, depth, recursion, meter);
-        for (int i = 0; i < items.size(); i++) {
-            Scope inner = scope.inner();
+        // As in Jinja, and unlike in Python, a round left by break or continue does not count.
+        boolean anyWhole = false;
+        Flow flow = Flow.NEXT;
+        for (int i = 0; i < items.size() && flow != Flow.BREAK; i++) {
+            Scope inner = frames.enter(loop.body(), scope);
             variable.moveTo(i);
             inner.set("loop", variable);
             assign(loop.target(), items.get(i), inner);
-            if (body(loop.body(), inner, out) == Flow.BREAK) {
-                break;
-            }
+            flow = body(loop.body(), inner, out);
+            anyWhole |= flow == Flow.NEXT;
         }
-        if (items.isEmpty()) {
-            body(loop.otherwise(), scope.inner(), out);
+        if (!anyWhole) {
+            body(loop.otherwise(), frames.enter(loop.otherwise(), scope), out);
         }
     }
 
@@ -186,12 +195,12 @@ final class Interpreter {
 
     private Object filtered(Expr value, List<Node> body, Scope scope) {
         Scope inner = scope.inner();
-        inner.set(Node.BODY, captured(body, scope.inner()));
+        inner.set(Node.BODY, captured(body, frames.enter(body, scope)));
         return evaluate(value, inner);
     }
 
     private void with(Node.With with, Scope scope, StringBuilder out) {
-        Scope inner = scope.inner();
+        Scope inner = frames.enter(with.body(), scope);
         // Every value is computed outside of the block, so none sees another.
         with.assignments().forEach(it -> at(it.at(), () -> assign(it.target(), evaluate(it.value(), scope), inner)));
         body(with.body(), inner, out);
@@ -213,7 +222,7 @@ final class Interpreter {
         int start = root.length();
         boolean outermost = !generating;
         generating = true;
-        body(generation.body(), scope.inner(), root);
+        body(generation.body(), frames.enter(generation.body(), scope), root);
         if (outermost) {
             generating = false;
             generated.add(new int[] {start, root.length()});

@@ -9,7 +9,7 @@ record Macro(Node.Signature signature, List<Node> body, Scope closure, Interpret
 
     @Override
     public Object call(CallArguments arguments) {
-        Scope scope = closure.inner();
+        Scope scope = interpreter.enter(body, closure);
         bind(scope, arguments);
         return interpreter.runMacro(body, scope);
     }
