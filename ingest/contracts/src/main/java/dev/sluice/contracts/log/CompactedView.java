@@ -35,6 +35,8 @@ public final class CompactedView<T> implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(CompactedView.class);
     private static final Duration POLL = Duration.ofMillis(100);
+    /// While somebody waits: a poll that meets nothing but the marker of a transaction lasts its whole time.
+    private static final Duration BRISK_POLL = Duration.ofMillis(10);
 
     private final KafkaConnection connection;
     private final String topic;
@@ -109,6 +111,7 @@ public final class CompactedView<T> implements AutoCloseable {
             target = new Target(probe.endOffsets(positions.keySet(), timeout), new CountDownLatch(1));
         }
         targets.add(target);
+        consumer.wakeup(); // else the thread sees the target only after its poll
         try {
             return target.reached.await(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
         } finally {
@@ -147,6 +150,8 @@ public final class CompactedView<T> implements AutoCloseable {
             while (!closed) {
                 try {
                     poll(start);
+                } catch (WakeupException _) {
+                    LOG.trace("view of {} looks up", topic);
                 } catch (RetriableException e) {
                     LOG.warn("view of {} waits for the broker: {}", topic, e.getMessage());
                 }
@@ -159,7 +164,7 @@ public final class CompactedView<T> implements AutoCloseable {
     }
 
     private void poll(Target start) {
-        consumer.poll(POLL).forEach(this::apply);
+        consumer.poll(targets.isEmpty() ? POLL : BRISK_POLL).forEach(this::apply);
         lastPollNanos = System.nanoTime();
         consumer.assignment().forEach(partition -> positions.put(partition, consumer.position(partition)));
         if (loaded.getCount() > 0 && start.isReached(positions)) {
