@@ -94,12 +94,20 @@ record TokenizerFile(Path path, String sha256, Set<String> addedTokens) {
         int depth = 0;
         do {
             depth += nesting(json.currentToken());
-            if (json.currentToken() == JsonToken.VALUE_STRING && json.getTextLength() > MAX_PATTERN
-                    && "Regex".equals(json.currentName())) {
-                throw folder.damaged("tokenizer.json", "splits text by a pattern of " + json.getTextLength()
-                        + " characters; at most " + MAX_PATTERN + " are allowed.", null);
+            if (json.currentToken() == JsonToken.VALUE_STRING && "Regex".equals(json.currentName())) {
+                checkPattern(json.getText(), folder);
             }
         } while (depth > 0 && json.nextToken() != null);
+    }
+
+    private static void checkPattern(String pattern, ModelFolder folder) {
+        if (pattern.length() > MAX_PATTERN) {
+            throw folder.damaged("tokenizer.json", "splits text by a pattern of " + pattern.length() + " characters; at most "
+                    + MAX_PATTERN + " are allowed.", null);
+        }
+        if (PatternGuard.isExplosive(pattern)) {
+            throw folder.damaged("tokenizer.json", "splits text by a pattern that can search for ever: " + pattern + ".", null);
+        }
     }
 
     private static String firstLine(IOException e) {

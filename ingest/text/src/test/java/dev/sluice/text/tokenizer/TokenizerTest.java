@@ -171,7 +171,8 @@ class TokenizerTest {
         }
         String deep = "{\"x\":" + "[".repeat(1_000_000);
         String pattern = "{\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"" + "(a+)+".repeat(2_000) + "\"}}, " + model;
-        for (String json : List.of(added + "], " + model, deep, pattern)) {
+        String explosive = "{\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a+)+$\"}}, " + model;
+        for (String json : List.of(added + "], " + model, deep, pattern, explosive)) {
             Files.write(folder.resolve("tokenizer.json"), json.getBytes(StandardCharsets.UTF_8));
             assertTimeoutPreemptively(Duration.ofSeconds(10), () -> assertThrows(ModelFileException.class, this::load));
         }
