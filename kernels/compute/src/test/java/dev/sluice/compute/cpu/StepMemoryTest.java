@@ -34,6 +34,18 @@ class StepMemoryTest {
     }
 
     @Test
+    void parentGoesOnWhereItWasBeforeItsChild() {
+        var memory = new StepMemory();
+        try (var step = new StepScope("step", memory, StepMemory::close)) {
+            var before = step.allocate("before", DType.FLOAT32, 16);
+            try (var child = step.child("child")) {
+                child.allocate("needs another block", DType.FLOAT32, 5_000_000);
+            }
+            assertEquals(before.address() + 64, step.allocate("after", DType.FLOAT32, 16).address());
+        }
+    }
+
+    @Test
     void twoStepsAtOnceHaveMemoryOfTheirOwn() {
         try (var backend = new CpuBackend(1, new VectorGemm());
                 var outer = backend.scope(Lifetime.STEP, "outer");
