@@ -20,7 +20,7 @@ final class ExampleSource {
     /// Takes a run of examples.
     @FunctionalInterface
     interface Sink {
-        void accept(List<Example> examples) throws IOException, InterruptedException;
+        void accept(List<Example> examples) throws IOException, InterruptedException, RejectedException;
     }
 
     /// Sink trouble on its way through the log reader.
@@ -30,7 +30,9 @@ final class ExampleSource {
         }
     }
 
-    private static final int RUN = 1024;
+    /// The first run is short, so that a hopeless job is noticed early; each next one is twice as long.
+    private static final int FIRST_RUN = 1;
+    private static final int LONGEST_RUN = 1024;
 
     private final KafkaConnection connection;
     private final Topics topics;
@@ -50,6 +52,7 @@ final class ExampleSource {
             switch (e.getCause()) {
                 case IOException io -> throw io;
                 case InterruptedException interrupted -> throw interrupted;
+                case RejectedException rejected -> throw rejected;
                 case Throwable other -> throw new IllegalStateException(other);
             }
         }
@@ -63,7 +66,8 @@ final class ExampleSource {
 
     private static final class Run {
         private final Sink sink;
-        private final List<Example> examples = new ArrayList<>(RUN);
+        private final List<Example> examples = new ArrayList<>(LONGEST_RUN);
+        private int length = FIRST_RUN;
         private ContentSum sum = ContentSum.ZERO;
         private long count;
 
@@ -80,7 +84,7 @@ final class ExampleSource {
             } catch (IOException e) {
                 throw new UncheckedIOException("an accepted example cannot be read: " + e.getMessage(), e);
             }
-            if (examples.size() == RUN) {
+            if (examples.size() == length) {
                 flush();
             }
         }
@@ -89,7 +93,8 @@ final class ExampleSource {
             try {
                 sink.accept(List.copyOf(examples));
                 examples.clear();
-            } catch (IOException | InterruptedException e) {
+                length = Math.min(2 * length, LONGEST_RUN);
+            } catch (IOException | InterruptedException | RejectedException e) {
                 throw new SinkFailure(e);
             }
         }

@@ -20,6 +20,7 @@ import dev.sluice.text.template.TemplateException;
 import dev.sluice.text.tokenizer.ModelFileException;
 import dev.sluice.text.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -30,6 +31,8 @@ import org.jboss.logging.Logger;
 public final class Preparer {
 
     private static final Logger LOG = Logger.getLogger(Preparer.class);
+    /// A job whose template has refused every example for so long is rejected without asking it about the rest.
+    private static final Duration HOPELESS = Duration.ofMillis(500);
 
     private final Datasets datasets;
     private final TransactionalProducer producer;
@@ -79,6 +82,7 @@ public final class Preparer {
         private final RowMaker rows;
         private final RowSpool train;
         private final RowSpool heldout;
+        private final long started = System.nanoTime();
         private final SplitTally trainTally = new SplitTally();
         private final SplitTally heldoutTally = new SplitTally();
 
@@ -95,7 +99,7 @@ public final class Preparer {
             if (request.heldout() != null) {
                 encode(request.heldout(), new Holdout(1));
             }
-            if (train.lengths().length == 0) {
+            if (train.isEmpty()) {
                 throw nothingToTrain();
             }
             Packer packer = request.settings().packing() ? Packer.BEST_FIT_DECREASING : Packer.NONE;
@@ -107,10 +111,20 @@ public final class Preparer {
         private void encode(DatasetVersion version, Holdout holdout) throws RejectedException, IOException, InterruptedException {
             source.read(version, examples -> {
                 List<RowOutcome> outcomes = rows.encode(examples);
+                if (heldout.isEmpty() && train.isEmpty() && isHopeless(outcomes)) {
+                    outcomes.forEach(outcome -> trainTally.refused((RowOutcome.Refused) outcome));
+                    throw nothingToTrain();
+                }
                 for (int i = 0; i < outcomes.size(); i++) {
                     spool(holdout.holdsOut(examples.get(i).recordId()) ? Split.HELDOUT : Split.TRAIN, examples.get(i), outcomes.get(i));
                 }
             });
+        }
+
+        /// A template that loops spends its whole budget on every example: do not find out thousands of times.
+        private boolean isHopeless(List<RowOutcome> outcomes) {
+            return System.nanoTime() - started > HOPELESS.toNanos() && !outcomes.isEmpty() && outcomes.stream()
+                    .allMatch(outcome -> outcome instanceof RowOutcome.Refused refused && refused.code() == RowOutcome.Code.TEMPLATE_FAILED);
         }
 
         private void spool(Split split, Example example, RowOutcome outcome) throws IOException {
@@ -144,7 +158,7 @@ public final class Preparer {
                 case NO_TEMPLATE, TEMPLATE_FAILED, NOT_ALIGNABLE -> JobCode.TEMPLATE_REFUSED;
                 case NOTHING_TO_TRAIN -> JobCode.NOTHING_TO_TRAIN;
             };
-            return new RejectedException(code, "None of the " + trainTally.refusedCount() + " training examples gives a row, most often because: " + most.reason());
+            return new RejectedException(code, "None of the " + trainTally.refusedCount() + " examples looked at gives a row to train on, most often because: " + most.reason());
         }
     }
 }

@@ -43,6 +43,10 @@ final class RowSpool implements AutoCloseable {
         end += Integer.BYTES + bytes.length;
     }
 
+    boolean isEmpty() {
+        return rows == 0;
+    }
+
     /// Tokens of each row.
     int[] lengths() {
         return Arrays.copyOf(lengths, rows);

@@ -29,12 +29,16 @@ import dev.sluice.ingest.rest.Api;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import jakarta.inject.Inject;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 @QuarkusTest
 @QuarkusTestResource(BrokerResource.class)
@@ -136,6 +140,21 @@ class JobIntakeTest {
         JobState short_ = ended(Api.submit(spec("reject", "\"nonce\": \"n\", \"training\": {\"max_length\": 4}")).extract().path("job_id"));
         assertEquals(JobCode.NOTHING_TO_TRAIN, short_.code());
         assertTrue(short_.reason().contains("maximum length"), short_.reason());
+    }
+
+    @Test
+    void aTemplateThatNeverEndsIsRefusedWithoutTryingEveryExample(@TempDir Path folder) throws Exception {
+        for (String file : List.of("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")) {
+            Files.createSymbolicLink(folder.resolve(file), Api.MODEL.resolve(file));
+        }
+        Files.writeString(folder.resolve("chat_template.jinja"), "{% for a in range(99999) %}{% for b in range(99999) %}{{ b }}{% endfor %}{% endfor %}");
+        Api.publish("endless", Api.conversations(0, 3_000));
+        JobState job = ended(Api.submit(spec("endless", "\"nonce\": \"e\"").replace(Api.MODEL.toUri().toString(), folder.toUri().toString()))
+                .extract().path("job_id"));
+        assertEquals(JobCode.TEMPLATE_REFUSED, job.code(), job.reason());
+        Duration took = Duration.between(job.submittedAt(), job.updatedAt());
+        System.out.println("endless template refused after " + took.toMillis() + " ms: " + job.reason());
+        assertTrue(took.compareTo(Duration.ofSeconds(10)) < 0, "took " + took);
     }
 
     @Test
