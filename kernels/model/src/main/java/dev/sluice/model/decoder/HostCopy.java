@@ -2,6 +2,7 @@ package dev.sluice.model.decoder;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.Tensor;
+import dev.sluice.model.checkpoint.Floats;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -11,9 +12,13 @@ import java.util.function.Function;
 public final class HostCopy {
     private HostCopy() {}
 
-    /// The numbers of a FLOAT32 tensor, after everything that writes them has finished.
+    /// The numbers of a tensor of any float type, after everything that writes them has finished.
     public static float[] floats(Backend backend, Tensor tensor) {
-        return copy(backend, tensor, host -> host.toArray(ValueLayout.JAVA_FLOAT));
+        return copy(backend, tensor, host -> {
+            float[] numbers = new float[Math.toIntExact(tensor.elements())];
+            Floats.decode(Floats.stored(tensor.dtype()), host, 0, numbers);
+            return numbers;
+        });
     }
 
     /// The numbers of an INT32 tensor.

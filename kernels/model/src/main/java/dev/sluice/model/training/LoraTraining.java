@@ -106,7 +106,8 @@ public final class LoraTraining implements AutoCloseable {
         new TrainingState(backend, parameters, start.layout(), settings).save(folder, completed, cursor);
     }
 
-    /// Replaces this run's state by a saved one of the same model, adapter layout and settings.
+    /// Replaces this run's state by a saved one of the same adapter layout and settings. That the base model is the same
+    /// too is for the caller to know, by its hash.
     ///
     /// @return the cursor that was saved
     /// @throws dev.sluice.model.InvalidFileException if the folder is damaged or belongs to another run; this run's

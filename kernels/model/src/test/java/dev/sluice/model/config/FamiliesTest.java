@@ -3,6 +3,7 @@ package dev.sluice.model.config;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.model.InvalidFileException;
@@ -12,6 +13,7 @@ import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -90,6 +92,13 @@ class FamiliesTest {
         var refusal = assertThrows(InvalidFileException.class, () -> read(RELEASED.replace(from, to)));
         assertTrue(refusal.getMessage().contains(reason), refusal.getMessage());
         assertTrue(refusal.getMessage().contains("config.json"), refusal.getMessage());
+    }
+
+    @Test
+    void deepNestingIsRefusedAtOnce() {
+        var refusal = assertTimeoutPreemptively(Duration.ofSeconds(1), () -> assertThrows(InvalidFileException.class,
+                () -> read("{\"a\":".repeat(100_000))));
+        assertTrue(refusal.getMessage().contains("not valid JSON"), refusal.getMessage());
     }
 
     @Test
