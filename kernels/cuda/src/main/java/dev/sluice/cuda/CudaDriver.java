@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.sluice.compute.Availability;
 import dev.sluice.compute.Backend;
 import java.lang.foreign.Arena;
+import java.util.List;
 
 /// Whether an NVIDIA driver and device are here, found out without touching JCuda, whose classes fail to initialise without libcuda.
 final class CudaDriver {
@@ -15,6 +16,7 @@ final class CudaDriver {
     /// The least memory for which training anything makes sense.
     private static final long MINIMUM_MEMORY = 2L << 30;
     private static final int BFLOAT16_CAPABILITY = 80;
+    private static final int MULTIPROCESSORS = 16;
     private static final int CAPABILITY_MAJOR = 75;
     private static final int CAPABILITY_MINOR = 76;
 
@@ -81,7 +83,8 @@ final class CudaDriver {
                 "cuDeviceTotalMem");
         int capability = 10 * attribute(library, arena, CAPABILITY_MAJOR, handle)
                 + attribute(library, arena, CAPABILITY_MINOR, handle);
-        return new Gpu(0, name.getString(0), capability, bytes.get(JAVA_LONG, 0), driver);
+        return new Gpu(0, name.getString(0), capability, attribute(library, arena, MULTIPROCESSORS, handle), bytes.get(JAVA_LONG, 0),
+                driver);
     }
 
     private static int attribute(DriverLibrary library, Arena arena, int which, int device) {
@@ -91,29 +94,33 @@ final class CudaDriver {
         return value.get(JAVA_INT, 0);
     }
 
-    /// Whether this image's kernels can run on the first device.
-    static Availability probe(String image) {
-        var kernels = KernelImage.find(image);
-        if (kernels.isEmpty()) {
-            return new Availability.Unavailable("this build holds no " + image + " kernels: build where nvcc 13 is on the PATH");
-        }
+    /// Whether all these images' kernels can run on the first device; the first image gives the backend its name.
+    static Availability probe(List<String> images) {
         return switch (find()) {
             case Found.Nothing(var reason) -> new Availability.Unavailable(reason);
-            case Found.Device(_, var gpu) -> suits(kernels.get(), gpu);
+            case Found.Device(_, var gpu) -> images.stream().map(image -> suits(image, gpu))
+                    .filter(Availability.Unavailable.class::isInstance).findFirst()
+                    .orElseGet(() -> new Availability.Available(gpu.describe()));
         };
     }
 
-    /// Opens the first device with this image's kernels, on the calling thread.
+    private static Availability suits(String image, Gpu gpu) {
+        return KernelImage.find(image).map(kernels -> suits(kernels, gpu)).orElseGet(() -> new Availability.Unavailable(
+                "this build holds no " + image + " kernels: build where nvcc 13 is on the PATH"));
+    }
+
+    /// Opens the first device with these images' kernels, on the calling thread.
     ///
     /// @throws IllegalStateException if it is unavailable
-    static Backend open(String image) {
-        if (probe(image) instanceof Availability.Unavailable(var reason)) {
-            throw new IllegalStateException("backend " + image + " cannot run here: " + reason);
+    static Backend open(List<String> images) {
+        String name = images.getFirst();
+        if (probe(images) instanceof Availability.Unavailable(var reason)) {
+            throw new IllegalStateException("backend " + name + " cannot run here: " + reason);
         }
         return switch (find()) {
-            case Found.Nothing(var reason) -> throw new IllegalStateException("backend " + image + ": " + reason);
-            case Found.Device(var library, var gpu) ->
-                    new CudaBackend(image, new Device(library, gpu, KernelImage.find(image).orElseThrow()));
+            case Found.Nothing(var reason) -> throw new IllegalStateException("backend " + name + ": " + reason);
+            case Found.Device(var library, var gpu) -> new CudaBackend(name,
+                    new Device(library, gpu, images.stream().map(image -> KernelImage.find(image).orElseThrow()).toList()));
         };
     }
 

@@ -2,6 +2,7 @@ package dev.sluice.cuda;
 
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
@@ -11,9 +12,11 @@ import jcuda.driver.CUstream;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
-/// An open GPU: its context, one compute stream and one module of kernels. It belongs to the thread that opened it, because CUDA
+/// An open GPU: its context, one compute stream and its kernels. It belongs to the thread that opened it, because CUDA
 /// contexts are per thread.
 final class Device implements AutoCloseable {
+    /// Names of kernels that live in the hopper image.
+    private static final String HOPPER_PREFIX = "hopper_";
     private static final int DYNAMIC_SHARED_BYTES = 8;
     private static final int DEFAULT_SHARED_BYTES = 48 * 1024;
 
@@ -21,11 +24,13 @@ final class Device implements AutoCloseable {
     private final Gpu gpu;
     private final Thread owner = Thread.currentThread();
     private final CUdevice handle = new CUdevice();
-    private final CUmodule module = new CUmodule();
+    private final Map<String, CUmodule> modules = new HashMap<>();
     private final Stream stream = new Stream();
     private final Map<String, Kernel> kernels = new HashMap<>();
     private final LaunchMemory launchMemory = new LaunchMemory();
     private final Fault fault;
+    private final TensorMaps tensorMaps;
+    private final KernelTimes times = KernelTimes.WANTED ? new KernelTimes(stream) : null;
     private boolean open = true;
 
     /// A kernel of the module. `launches` counts how often it ran, which tells whether the chosen kernels really do.
@@ -64,7 +69,7 @@ final class Device implements AutoCloseable {
         }
     }
 
-    Device(DriverLibrary library, Gpu gpu, KernelImage image) {
+    Device(DriverLibrary library, Gpu gpu, List<KernelImage> images) {
         this.library = library;
         this.gpu = gpu;
         JCudaNatives.load();
@@ -73,9 +78,14 @@ final class Device implements AutoCloseable {
         var context = new CUcontext();
         JCudaDriver.cuDevicePrimaryCtxRetain(context, handle);
         JCudaDriver.cuCtxSetCurrent(context);
-        JCudaDriver.cuModuleLoadData(module, image.bytes());
+        for (var image : images) {
+            var module = new CUmodule();
+            JCudaDriver.cuModuleLoadData(module, image.bytes());
+            modules.put(image.name(), module);
+        }
         JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING);
         fault = new Fault();
+        tensorMaps = hopper() ? new TensorMaps(library) : null;
     }
 
     DriverLibrary library() {
@@ -84,6 +94,19 @@ final class Device implements AutoCloseable {
 
     Gpu gpu() {
         return gpu;
+    }
+
+    /// Whether the Hopper kernels are loaded.
+    boolean hopper() {
+        return modules.containsKey(HopperProvider.NAME);
+    }
+
+    TensorMaps tensorMaps() {
+        return tensorMaps;
+    }
+
+    int multiprocessors() {
+        return gpu.multiprocessors();
     }
 
     long stream() {
@@ -102,20 +125,29 @@ final class Device implements AutoCloseable {
 
     private Kernel find(String name) {
         var function = new Function();
-        JCudaDriver.cuModuleGetFunction(function, module, name);
+        String image = name.startsWith(HOPPER_PREFIX) ? HopperProvider.NAME : PortableProvider.NAME;
+        JCudaDriver.cuModuleGetFunction(function, modules.get(image), name);
         return new Kernel(name, function);
     }
 
-    void run(Kernel kernel, DriverLibrary.Shape shape, MemorySegment arguments) {
+    void run(Kernel kernel, String detail, DriverLibrary.Shape shape, MemorySegment arguments) {
         if (shape.sharedBytes() > kernel.sharedBytes) {
             JCudaDriver.cuFuncSetAttribute(kernel.function, DYNAMIC_SHARED_BYTES, shape.sharedBytes());
             kernel.sharedBytes = shape.sharedBytes();
         }
+        if (times == null) {
+            run(kernel, shape, arguments);
+        } else {
+            times.around(kernel.name + detail, () -> run(kernel, shape, arguments));
+        }
+        kernel.launches++;
+    }
+
+    private void run(Kernel kernel, DriverLibrary.Shape shape, MemorySegment arguments) {
         int error = library.launch(kernel.address, shape, stream(), arguments);
         if (error != DriverLibrary.SUCCESS) {
             throw new CudaException("launch " + kernel.name + " " + shape, library.nameOf(error));
         }
-        kernel.launches++;
     }
 
     /// How often each kernel was launched since the device was opened.
@@ -162,10 +194,16 @@ final class Device implements AutoCloseable {
             return;
         }
         open = false;
+        if (times != null) {
+            times.close();
+        }
         launchMemory.close();
         fault.close();
+        if (tensorMaps != null) {
+            tensorMaps.close();
+        }
         JCudaDriver.cuStreamDestroy(stream);
-        JCudaDriver.cuModuleUnload(module);
+        modules.values().forEach(JCudaDriver::cuModuleUnload);
         JCudaDriver.cuDevicePrimaryCtxRelease(handle);
     }
 }

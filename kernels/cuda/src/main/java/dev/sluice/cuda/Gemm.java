@@ -26,6 +26,10 @@ final class Gemm {
         Form(String kernel) {
             this.kernel = kernel;
         }
+
+        String kernel() {
+            return kernel;
+        }
     }
 
     /// What the sums become; as `Output` in `gemm.cu`.
@@ -144,10 +148,14 @@ final class Gemm {
     }
 
     private void launch(long rowTiles) {
+        if (device.hopper() && n > NARROW && HopperGemm.suits(this)) {
+            new HopperGemm(device, this).run(rowTiles);
+            return;
+        }
         boolean narrow = n <= NARROW;
         int columnBlocks = Math.ceilDiv(n, narrow ? NARROW_COLUMNS : COLUMNS);
         device.launch(form.kernel + (narrow ? "_narrow" : "") + (aligned() ? "" : "_any"))
-                .grid(rowTiles * columnBlocks).block(THREADS).beginStruct()
+                .detail(sizes()).grid(rowTiles * columnBlocks).block(THREADS).beginStruct()
                 .pointer(a).pointer(aRows, aRowsFrom).pointer(weight).pointer(z).pointer(u).pointer(bias).pointer(c)
                 .pointer(cRows, cRowsFrom).pointer(tiles == null ? null : tiles.table()).pointer(tiles == null ? null : tiles.count())
                 .pointer(limit).int64((long) n * k).int64((long) n * rank)
@@ -156,8 +164,13 @@ final class Gemm {
                 .int32(columnBlocks).float32(alpha).endStruct().run();
     }
 
+    /// Its sizes, where times are taken.
+    String sizes() {
+        return KernelTimes.WANTED ? " rows=" + (tiles == null ? rows : "grouped") + " n=" + n + " k=" + k + " rank=" + rank : "";
+    }
+
     /// Whether every row that is copied 16 bytes at a time begins at a multiple of 16 bytes.
-    private boolean aligned() {
+    boolean aligned() {
         long wide = ALIGNMENT / DType.BFLOAT16.bytes();
         return lda % wide == 0 && (form == Form.FORWARD ? k : n) % wide == 0
                 && (a.address() | weight.address() | c.address() | address(z) | address(u)) % ALIGNMENT == 0;
@@ -165,5 +178,99 @@ final class Gemm {
 
     private static long address(Tensor tensor) {
         return tensor == null ? 0 : tensor.address();
+    }
+
+    // What HopperGemm reads.
+
+    Form form() {
+        return form;
+    }
+
+    Tensor weight() {
+        return weight;
+    }
+
+    int n() {
+        return n;
+    }
+
+    int k() {
+        return k;
+    }
+
+    Tensor a() {
+        return a;
+    }
+
+    long lda() {
+        return lda;
+    }
+
+    Tensor aRows() {
+        return aRows;
+    }
+
+    long aRowsFrom() {
+        return aRowsFrom;
+    }
+
+    Tensor z() {
+        return z;
+    }
+
+    Tensor u() {
+        return u;
+    }
+
+    int rank() {
+        return rank;
+    }
+
+    Tensor bias() {
+        return bias;
+    }
+
+    Tensor c() {
+        return c;
+    }
+
+    long ldc() {
+        return ldc;
+    }
+
+    Tensor cRows() {
+        return cRows;
+    }
+
+    long cRowsFrom() {
+        return cRowsFrom;
+    }
+
+    Output output() {
+        return output;
+    }
+
+    boolean accumulate() {
+        return accumulate;
+    }
+
+    RowTiles tiles() {
+        return tiles;
+    }
+
+    long rows() {
+        return rows;
+    }
+
+    Tensor limit() {
+        return limit;
+    }
+
+    long limitOffset() {
+        return limitOffset;
+    }
+
+    double alpha() {
+        return alpha;
     }
 }

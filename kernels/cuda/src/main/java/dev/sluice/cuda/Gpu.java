@@ -5,7 +5,7 @@ package dev.sluice.cuda;
 /// @param ordinal the driver's number of it
 /// @param capability compute capability times ten: 90 for 9.0
 /// @param driver version of the driver's API times a thousand: 13000 for 13.0
-record Gpu(int ordinal, String name, int capability, long memoryBytes, int driver) {
+record Gpu(int ordinal, String name, int capability, int multiprocessors, long memoryBytes, int driver) {
     String describe() {
         return name + ", compute capability " + capability / 10 + "." + capability % 10 + ", " + (memoryBytes >> 30)
                 + " GiB, driver API " + version(driver);

@@ -2,6 +2,7 @@ package dev.sluice.cuda;
 
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
+import java.lang.foreign.MemorySegment;
 
 /// One kernel launch, written in the order of the kernel's own parameters.
 final class Launch {
@@ -13,6 +14,7 @@ final class Launch {
     private int gridZ = 1;
     private int block = 1;
     private int sharedBytes;
+    private String detail = "";
 
     Launch(Device device, Device.Kernel kernel, LaunchMemory memory) {
         this.device = device;
@@ -29,6 +31,12 @@ final class Launch {
             case FLOAT16 -> 2;
             case INT32, UINT8 -> throw new IllegalArgumentException("kernels read numbers as FLOAT32, BFLOAT16 or FLOAT16, not " + dtype);
         };
+    }
+
+    /// What tells this launch from others of the same kernel, where times are taken.
+    Launch detail(String text) {
+        detail = text;
+        return this;
     }
 
     Launch grid(long x) {
@@ -95,6 +103,12 @@ final class Launch {
         return int64(device.faultAddress());
     }
 
+    /// A descriptor of the tensor copy engine, by value.
+    Launch tensorMap(MemorySegment map) {
+        memory.put(map, TensorMaps.ALIGNMENT);
+        return this;
+    }
+
     Launch beginStruct() {
         memory.beginStruct();
         return this;
@@ -108,7 +122,7 @@ final class Launch {
     /// Puts the kernel on the compute stream; an empty grid does nothing.
     void run() {
         if (gridX > 0 && gridY > 0 && gridZ > 0) {
-            device.run(kernel, new DriverLibrary.Shape(gridX, gridY, gridZ, block, sharedBytes), memory.table());
+            device.run(kernel, detail, new DriverLibrary.Shape(gridX, gridY, gridZ, block, sharedBytes), memory.table());
         }
     }
 }

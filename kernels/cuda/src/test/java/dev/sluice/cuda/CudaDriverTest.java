@@ -16,7 +16,7 @@ class CudaDriverTest {
     private static final KernelImage HOPPER = new KernelImage("hopper", new int[] {90}, true, Integer.MAX_VALUE);
 
     private static Gpu gpu(int capability, long gib) {
-        return new Gpu(0, "Card", capability, gib << 30, 13_000);
+        return new Gpu(0, "Card", capability, 100, gib << 30, 13_000);
     }
 
     @Test

@@ -1,45 +1,7 @@
 package dev.sluice.cuda;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
-import dev.sluice.compute.Availability;
-import dev.sluice.compute.Backend;
-import dev.sluice.compute.contract.BackendContractTest;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-
-/// The portable kernels against the contract; needs a GPU.
-class PortableBackendTest extends BackendContractTest {
-    /// bf16 has eight significant bits.
-    private static final double UNIT_ROUNDOFF = 0x1p-8;
-    /// dx of the experts: pre-activation, gradient of the activation, of gate_up, of each row, and their sum.
-    private static final int LONGEST_PATH = 5;
-
-    /// Keeps the device's context alive between tests, which would otherwise each make it anew.
-    private static Backend kept;
-
-    @BeforeAll
-    static void needsAGpu() {
-        var provider = new PortableProvider();
-        var availability = provider.probe();
-        assumeTrue(availability instanceof Availability.Available, availability.toString());
-        kept = provider.open();
-    }
-
-    @AfterAll
-    static void close() {
-        if (kept != null) {
-            kept.close();
-        }
-    }
-
-    @Override
-    protected Backend open() {
-        return new PortableProvider().open();
-    }
-
-    @Override
-    public double tolerance() {
-        return LONGEST_PATH * UNIT_ROUNDOFF;
+class PortableBackendTest extends GpuContract {
+    PortableBackendTest() {
+        super(new PortableProvider());
     }
 }

@@ -53,14 +53,14 @@ class PtxasReportTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"portable"})
+    @ValueSource(strings = {"portable", "hopper"})
     void noKernelSpillsRegisters(String image) throws IOException {
         assertEquals(List.of(), spills(report(image)));
     }
 
     /// C75xx: wgmma serialised, setmaxnreg ignored.
     @ParameterizedTest
-    @ValueSource(strings = {"portable"})
+    @ValueSource(strings = {"portable", "hopper"})
     void compilerGivesNoWarning(String image) throws IOException {
         var warnings = report(image).stream().filter(line -> line.contains("C75") || line.contains("warning")).toList();
         assertEquals(List.of(), warnings);

@@ -1,0 +1,2 @@
+/* The hopper backend's own kernels in one translation unit; it takes everything else from the portable image. sm_90a only. */
+#include "gemm.cu"

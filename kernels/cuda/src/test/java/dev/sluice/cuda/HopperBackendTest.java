@@ -1,0 +1,7 @@
+package dev.sluice.cuda;
+
+class HopperBackendTest extends GpuContract {
+    HopperBackendTest() {
+        super(new HopperProvider());
+    }
+}
