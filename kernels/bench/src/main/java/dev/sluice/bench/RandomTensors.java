@@ -1,0 +1,68 @@
+package dev.sluice.bench;
+
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.SplittableRandom;
+
+/// Tensors full of random numbers: products of zeros run faster than real ones.
+final class RandomTensors {
+    private static final int BLOCK = 1 << 22;
+
+    private final Backend backend;
+    private final Scope scope;
+    private final SplittableRandom random = new SplittableRandom(1);
+
+    RandomTensors(Backend backend, Scope scope) {
+        this.backend = backend;
+        this.scope = scope;
+    }
+
+    /// Uniform numbers with standard deviation `spread`, in the activation type; a block of four million repeats.
+    Tensor activations(String name, double spread, long... shape) {
+        var tensor = scope.allocate(name, backend.activationType(), shape);
+        try (var arena = Arena.ofConfined()) {
+            int count = (int) Math.min(BLOCK, tensor.elements());
+            var block = arena.allocate(tensor.dtype().bytes(count), 64);
+            for (int i = 0; i < count; i++) {
+                set(block, tensor.dtype(), i, (float) ((random.nextDouble() - 0.5) * Math.sqrt(12) * spread));
+            }
+            for (long first = 0; first < tensor.elements(); first += count) {
+                long some = Math.min(count, tensor.elements() - first);
+                backend.upload(block.asSlice(0, tensor.dtype().bytes(some)), tensor.view(name, first, some));
+            }
+        }
+        return tensor;
+    }
+
+    private static void set(MemorySegment block, DType dtype, int i, float value) {
+        switch (dtype) {
+            case FLOAT32 -> block.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
+            case BFLOAT16 -> block.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) (Float.floatToRawIntBits(value) + 0x8000 >>> 16));
+            case FLOAT16, INT32, UINT8 -> throw new IllegalArgumentException("no backend computes in " + dtype);
+        }
+    }
+
+    Tensor zeros(String name, DType dtype, long... shape) {
+        var tensor = scope.allocate(name, dtype, shape);
+        backend.elementwise().zero(tensor);
+        return tensor;
+    }
+
+    /// Whole numbers from 0 to `bound` - 1.
+    Tensor ids(String name, int bound, int count) {
+        return ints(name, random.ints(count, 0, bound).toArray());
+    }
+
+    Tensor ints(String name, int... numbers) {
+        var tensor = scope.allocate(name, DType.INT32, numbers.length);
+        try (var arena = Arena.ofConfined()) {
+            backend.upload(arena.allocateFrom(ValueLayout.JAVA_INT, numbers), tensor);
+        }
+        return tensor;
+    }
+}
