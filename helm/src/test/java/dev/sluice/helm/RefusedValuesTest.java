@@ -32,6 +32,7 @@ class RefusedValuesTest {
             trainer: {backend: cuda}                                 | backend
             trainer: {jvm: {heap: 2Gi}}                              | heap
             trainer: {replicas: -1}                                  | replicas
+            ingest: {replicas: 2}                                    | replicas
             trainer: {replica: 1}                                    | replica
             trainer: {resources: {limits: {nvidia.com/gpu: 1}}}      | nvidia.com/gpu
             trainer: {resources: {limits: {memory: null}}}           | memory
@@ -70,7 +71,7 @@ class RefusedValuesTest {
             ingest: {resources: {limits: {memory: 512Mi}}}           | ingest.jvm.heap=1g | ingest.resources.limits.memory=512Mi
             trainer: {serviceAccount: {create: false}}               | trainer.serviceAccount.create=false | trainer.serviceAccount.name
             {trainer: {replicas: 2}, store: {accessModes: [ReadWriteOnce]}} | trainer.replicas=2 | store.accessModes
-            {ingest: {replicas: 3}, models: {accessModes: [ReadWriteOnce]}} | ingest.replicas=3 | models.accessModes
+            {evaluator: {replicas: 3}, models: {accessModes: [ReadWriteOnce]}} | evaluator.replicas=3 | models.accessModes
             models: {accessModes: [ReadOnlyMany]}                    | models.accessModes | models.existingClaim
             trainer: {extraEnv: [{name: SLUICE_BACKEND, value: cpu}]} | trainer.extraEnv | trainer.backend
             ingest: {extraEnv: [{name: KAFKA_BOOTSTRAP_SERVERS, value: a}]} | ingest.extraEnv | kafka.bootstrapServers
