@@ -68,7 +68,7 @@ public final class Preparer {
 
     private static RowMaker open(PrepareRequest request) throws RejectedException {
         try {
-            return new RowMaker(Tokenizer.load(request.model()), request.settings().maxLength());
+            return new RowMaker(Tokenizer.load(request.model()), request.settings().maxLength(), request.train().createdAt());
         } catch (ModelFileException e) {
             throw new RejectedException(JobCode.MODEL_UNSUPPORTED, e.getMessage());
         } catch (TemplateException e) {

@@ -16,10 +16,14 @@ import dev.sluice.text.packing.Bin;
 import dev.sluice.text.record.Outcome;
 import dev.sluice.text.record.RecordLimits;
 import dev.sluice.text.record.RecordParser;
+import dev.sluice.text.template.Budget;
+import dev.sluice.text.template.ChatTemplate;
 import dev.sluice.text.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.time.Instant;
+import java.time.ZoneId;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
@@ -31,10 +35,14 @@ final class RowMaker implements AutoCloseable {
     private final BatchEncoder encoder;
     private final RecordParser parser = new RecordParser(new RecordLimits(64 << 20, 32 << 20, 100));
 
+    /// @param today what a template that asks for the date is told: a fixed moment, so that preparing again gives the same bytes
     /// @throws dev.sluice.text.template.TemplateException when the chat template does not compile
-    RowMaker(Tokenizer tokenizer, int maxLength) {
+    RowMaker(Tokenizer tokenizer, int maxLength, Instant today) {
         this.tokenizer = tokenizer;
-        this.encoder = new BatchEncoder(new ExampleEncoder(tokenizer, new MaskSettings(maxLength)), Runtime.getRuntime().availableProcessors());
+        var clock = Clock.fixed(today, ZoneId.systemDefault());
+        var template = tokenizer.chatTemplate().map(source -> ChatTemplate.compile(source, Budget.DEFAULT, clock));
+        this.encoder = new BatchEncoder(new ExampleEncoder(tokenizer, template, new MaskSettings(maxLength)),
+                Runtime.getRuntime().availableProcessors());
     }
 
     /// The prepared id of `request` under this model.
