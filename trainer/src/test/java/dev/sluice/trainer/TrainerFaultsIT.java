@@ -31,8 +31,8 @@ import org.junit.jupiter.api.Test;
 /// What becomes of a job when its trainer or its broker dies, hangs or is told to go: the packaged service as processes.
 class TrainerFaultsIT {
 
-    private static final int STEPS = 400;
-    private static final int SAVE_STEPS = 25;
+    private static final int STEPS = 240;
+    private static final int SAVE_STEPS = 20;
     private static final GoldenCase GOLDEN = GoldenCase.named("float32-dense-layers");
     private static byte[] uninterrupted;
 

@@ -88,6 +88,26 @@ class TrainerTest {
     }
 
     @Test
+    void checkpointIsSavedOnRequestAndPreemptionGivesTheJobBack() throws Exception {
+        try (var _ = new InProcessTrainer(pipeline, "a")) {
+            pipeline.queue(new JobRequest("asked", golden).training("max_steps", 2_000).saveSteps(100_000), golden.rows());
+            pipeline.awaitStep("asked", 3);
+            pipeline.control("asked", ControlOperation.CHECKPOINT);
+            JobState saved = pipeline.log().await("a checkpoint", () -> pipeline.log().states("asked").stream()
+                    .filter(state -> !state.checkpoints().isEmpty()).findFirst());
+            assertEquals(JobPhase.RUNNING, saved.phase());
+            pipeline.control("asked", ControlOperation.PREEMPT);
+            JobState released = pipeline.awaitPhase("asked", JobPhase.PREEMPTED);
+            assertTrue(released.step() > saved.step(), "it went on after the checkpoint");
+            JobState again = pipeline.log().await("the next claim", () -> pipeline.log().states("asked").stream()
+                    .filter(state -> state.token() == 2).findFirst());
+            assertEquals(1, again.attempt());
+            pipeline.control("asked", ControlOperation.CANCEL);
+            assertEquals(List.of(), pipeline.awaitEnd("asked").checkpoints());
+        }
+    }
+
+    @Test
     void resumedRunEndsWithTheSameBits() throws Exception {
         byte[] uninterrupted = adapterOf("whole", request("whole"));
         preempted("halved");

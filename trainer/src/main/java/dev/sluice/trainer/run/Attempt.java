@@ -1,5 +1,6 @@
 package dev.sluice.trainer.run;
 
+import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.contracts.job.JobCode;
 import dev.sluice.contracts.job.JobPhase;
 import dev.sluice.contracts.job.JobSpec;
@@ -65,10 +66,18 @@ final class Attempt {
         progress.stage(Stage.LOADING);
         Inputs inputs = Inputs.load(shop, lease.state());
         int total = inputs.rows().totalSteps();
-        try (var training = new LoraTraining(inputs.model(), inputs.start(), Settings.training(spec.training(), total))) {
+        try (var training = begin(inputs, total)) {
             resume(training);
             Fate interrupted = train(training, inputs, total);
             return interrupted != null ? interrupted : publish(training, inputs);
+        }
+    }
+
+    private LoraTraining begin(Inputs inputs, int total) {
+        try {
+            return new LoraTraining(inputs.model(), inputs.start(), Settings.training(spec.training(), total));
+        } catch (OutOfMemoryException e) {
+            throw JobException.reject(JobCode.VRAM_ESTIMATE, e); // before the first step: the plan does not fit
         }
     }
 
@@ -115,15 +124,20 @@ final class Attempt {
         if (wishes.wantsCancel()) {
             return new Fate.Cancelled("cancelled on request after step " + training.completedSteps());
         }
-        if (spec.limits().maxSeconds() != null && log().seconds() > spec.limits().maxSeconds()) {
-            throw JobException.reject(JobCode.DEADLINE, "step " + training.completedSteps() + " ended after " + Math.round(log().seconds())
-                    + " s, the limit is max_seconds " + spec.limits().maxSeconds());
-        }
+        checkDeadline(training);
         if (wishes.preemption() != null) {
             checkpoint(training, inputs);
             return new Fate.Preempted(wishes.preemption());
         }
         return null;
+    }
+
+    private void checkDeadline(LoraTraining training) {
+        Long limit = spec.limits().maxSeconds();
+        if (limit != null && before.seconds() + elapsedSeconds() > limit) {
+            throw JobException.reject(JobCode.DEADLINE, "the job stopped after step " + training.completedSteps() + " at its limit of "
+                    + limit + " s over all attempts; raise max_seconds or lower max_steps");
+        }
     }
 
     private int step(LoraTraining training, Inputs inputs, int total) {
@@ -169,6 +183,10 @@ final class Attempt {
 
     /// The steps of all attempts so far, with the time they took.
     private StepLog log() {
-        return before.with(steps, (System.nanoTime() - beganNanos) / (double) TimeUnit.SECONDS.toNanos(1));
+        return before.with(steps, elapsedSeconds());
+    }
+
+    private double elapsedSeconds() {
+        return (System.nanoTime() - beganNanos) / (double) TimeUnit.SECONDS.toNanos(1);
     }
 }

@@ -45,7 +45,7 @@ final class TrainingState {
 
     void save(Path folder, long completedSteps, String cursor) {
         Folders.replace(folder, temporary -> {
-            writeTensors(temporary.resolve(TENSORS));
+            writeTensors(temporary.resolve(TENSORS), cursor);
             ObjectNode counters = JSON.createObjectNode().put("format", FORMAT).put("run", identity)
                     .put("completed_steps", completedSteps).put("cursor", cursor)
                     .put("tensors_sha256", Digests.sha256(temporary.resolve(TENSORS)));
@@ -81,7 +81,8 @@ final class TrainingState {
         backend.synchronize();
     }
 
-    private void writeTensors(Path file) throws IOException {
+    /// The cursor's hash goes along, so that two callers' files are never the same file in a store that goes by content.
+    private void writeTensors(Path file, String cursor) throws IOException {
         try (var arena = Arena.ofConfined()) {
             var contents = new ArrayList<SafetensorsWriter.Content>();
             parameters.state().forEach((name, tensor) -> {
@@ -89,7 +90,7 @@ final class TrainingState {
                 backend.download(tensor, host);
                 contents.add(new SafetensorsWriter.Content(name, Floats.stored(tensor.dtype()), tensor.shape(), host));
             });
-            SafetensorsWriter.write(file, Map.of("format", FORMAT), contents);
+            SafetensorsWriter.write(file, Map.of("format", FORMAT, "cursor_sha256", Digests.sha256(cursor)), contents);
         }
     }
 

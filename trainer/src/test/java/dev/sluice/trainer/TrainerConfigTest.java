@@ -1,0 +1,58 @@
+package dev.sluice.trainer;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.smallrye.config.ConfigValidationException;
+import io.smallrye.config.SmallRyeConfigBuilder;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/// Pins every key and its default: changing one is a change for every operator.
+class TrainerConfigTest {
+
+    @Test
+    void keysAndDefaultsAreTheDocumentedOnes() {
+        TrainerConfig config = read(Map.of("sluice.store", "file:/store", "HOME", "/home/u"));
+        assertEquals("sluice", config.topicPrefix());
+        assertEquals(1, config.replicationFactor());
+        assertEquals(URI.create("file:/store"), config.store());
+        assertEquals(Optional.empty(), config.models());
+        assertEquals(Optional.empty(), config.backend());
+        assertEquals(Path.of("/home/u/.sluice/scratch"), config.scratch());
+        assertEquals("trainer", config.trainer().name());
+        assertEquals(Duration.ofSeconds(15), config.trainer().lease());
+        assertEquals(Duration.ofMinutes(10), config.trainer().checkpointInterval());
+        assertEquals(Duration.ofSeconds(30), config.trainer().retryAfter());
+        assertEquals(Duration.ofMinutes(4), config.trainer().grace());
+        assertEquals(Duration.ofMinutes(5), config.trainer().stalledAfter());
+    }
+
+    @Test
+    void noOtherKeyExists() {
+        Set<String> keys = Stream.of(TrainerConfig.class, TrainerConfig.Trainer.class)
+                .flatMap(type -> Arrays.stream(type.getDeclaredMethods())).map(method -> method.getName())
+                .filter(name -> !name.startsWith("$")).collect(Collectors.toCollection(TreeSet::new));
+        assertEquals(Set.of("topicPrefix", "replicationFactor", "store", "models", "backend", "scratch", "trainer", "name", "lease",
+                "checkpointInterval", "retryAfter", "grace", "stalledAfter"), keys);
+    }
+
+    @Test
+    void storeHasNoDefaultBecauseAWrongGuessLosesAdapters() {
+        assertThrows(ConfigValidationException.class, () -> read(Map.of()));
+    }
+
+    private static TrainerConfig read(Map<String, String> values) {
+        return new SmallRyeConfigBuilder().addDefaultInterceptors().withMapping(TrainerConfig.class)
+                .withDefaultValues(values).build().getConfigMapping(TrainerConfig.class);
+    }
+}
