@@ -25,7 +25,6 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -237,10 +236,9 @@ class TrainerTest {
     }
 
     private AdapterPublished onlyAdapter(String jobId) {
-        List<AdapterPublished> adapters = pipeline.log().await("an adapter of " + jobId, () ->
-                Optional.of(pipeline.log().adapters(jobId)).filter(found -> !found.isEmpty()));
-        assertEquals(1, adapters.size());
-        return adapters.getFirst();
+        AdapterPublished adapter = pipeline.awaitAdapter(jobId);
+        assertEquals(List.of(adapter), pipeline.log().adapters(jobId));
+        return adapter;
     }
 
     private Path copyOfModel(String name, UnaryOperator<String> change) throws IOException {

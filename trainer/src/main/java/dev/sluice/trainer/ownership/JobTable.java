@@ -20,7 +20,7 @@ public final class JobTable implements AutoCloseable {
     private final CompactedView<JobState> view;
     private final LeaseWatch leases;
 
-    /// Starts to follow the topic, which must exist.
+    /// Starts to follow the topic.
     public JobTable(KafkaConnection connection, Topics topics) {
         leases = new LeaseWatch(System::nanoTime);
         view = new CompactedView<>(connection, topics.name(Topic.JOB_STATE), value -> Json.read(value, JobState.class));

@@ -9,6 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiConsumer;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -59,7 +60,7 @@ public final class CompactedView<T> implements AutoCloseable {
         }
     }
 
-    /// Starts following `topic`, which must exist.
+    /// Starts following `topic`; until it exists, waits for it.
     public CompactedView(KafkaConnection connection, String topic, Reader<T> reader) {
         this.connection = connection;
         this.topic = topic;
@@ -173,18 +174,19 @@ public final class CompactedView<T> implements AutoCloseable {
         targets.stream().filter(target -> target.isReached(positions)).forEach(target -> target.reached.countDown());
     }
 
-    /// All partitions, waiting for the broker as long as it takes.
+    /// All partitions, waiting for the broker, and for a topic just created to be known there, as long as it takes.
     private Target assign() {
-        List<TopicPartition> partitions = List.of();
-        while (partitions.isEmpty() && !closed) {
+        while (!closed) {
             try {
-                partitions = consumer.partitionsFor(topic).stream().map(CompactedView::partition).toList();
-                consumer.assign(partitions);
-                consumer.seekToBeginning(partitions);
-                return new Target(consumer.endOffsets(partitions), new CountDownLatch(1));
+                List<TopicPartition> partitions = consumer.partitionsFor(topic).stream().map(CompactedView::partition).toList();
+                if (!partitions.isEmpty()) {
+                    consumer.assign(partitions);
+                    consumer.seekToBeginning(partitions);
+                    return new Target(consumer.endOffsets(partitions), new CountDownLatch(1));
+                }
+                LockSupport.parkNanos(POLL.toNanos());
             } catch (RetriableException e) {
                 LOG.warn("view of {} waits for the broker: {}", topic, e.getMessage());
-                partitions = List.of();
             }
         }
         throw new WakeupException();
