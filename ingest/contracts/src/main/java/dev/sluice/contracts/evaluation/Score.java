@@ -39,6 +39,11 @@ public record Score(String adapterId, String jobId, String suite, String baselin
 
     /// The message's key.
     public String key() {
+        return key(adapterId, suite, baseline);
+    }
+
+    /// The key of the message about an adapter, a suite and a baseline.
+    public static String key(String adapterId, String suite, String baseline) {
         return adapterId + "/" + suite + "/" + baseline;
     }
 }
