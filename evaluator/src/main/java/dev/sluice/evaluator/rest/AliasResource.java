@@ -1,5 +1,7 @@
 package dev.sluice.evaluator.rest;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import dev.sluice.contracts.wire.Json;
 import dev.sluice.evaluator.EvaluatorService;
 import dev.sluice.evaluator.Rollback;
 import dev.sluice.evaluator.Session;
@@ -22,7 +24,7 @@ class AliasResource {
         this.service = service;
     }
 
-    /// The body of a rollback, all of it optional.
+    /// The body of a rollback, a JSON object; all of it is optional, the body itself too.
     ///
     /// @param expectedVersion the alias must still be at this version
     /// @param requestedBy who asks, written into the decision; `rest` where nobody says
@@ -31,11 +33,12 @@ class AliasResource {
 
     @POST
     @Path("rollback")
-    @Consumes({MediaType.APPLICATION_JSON, MediaType.WILDCARD})
-    public Response rollback(@RestPath String alias, RollbackRequest body) throws InterruptedException {
+    @Consumes(MediaType.WILDCARD)
+    public Response rollback(@RestPath String alias, String body) throws InterruptedException, JsonProcessingException {
         Session session = service.session().orElseThrow(() -> Problem.of(503, "Starting",
                 "The evaluator has not read the log yet. Try again; see /q/health/ready.").exception());
-        var request = body == null ? new RollbackRequest(null, null, null) : body;
+        RollbackRequest request = body == null || body.isBlank() ? new RollbackRequest(null, null, null)
+                : Json.mapper().readValue(body, RollbackRequest.class);
         String actor = request.requestedBy() == null || request.requestedBy().isBlank() ? "rest" : request.requestedBy();
         return switch (session.rollback(alias, request.expectedVersion(), actor, request.reason())) {
             case Rollback.Done(var promotion) -> Response.ok(promotion).build();
