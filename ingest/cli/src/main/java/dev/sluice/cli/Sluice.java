@@ -30,7 +30,21 @@ public final class Sluice {
     private Sluice() {}
 
     public static void main(String[] arguments) {
-        System.exit(commandLine().execute(arguments));
+        quietLogging();
+        System.exit(run(arguments));
+    }
+
+    /// Runs a command in this process.
+    ///
+    /// @return its exit code
+    public static int run(String... arguments) {
+        return commandLine().execute(arguments);
+    }
+
+    /// Kafka's clients log every setting they start with; a person at a terminal wants none of it unless asked for.
+    private static void quietLogging() {
+        String level = "org.slf4j.simpleLogger.defaultLogLevel";
+        System.setProperty(level, System.getProperty(level, "off"));
     }
 
     static CommandLine commandLine() {

@@ -5,7 +5,6 @@ import dev.sluice.cli.client.JobClient;
 import dev.sluice.cli.output.ProgressLine;
 import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.job.Progress;
-import dev.sluice.contracts.job.Stage;
 import java.io.PrintStream;
 
 /// A job's life, line by line, for people.
@@ -31,7 +30,7 @@ final class JobText implements JobClient.Listener {
 
     @Override
     public void progress(Progress progress) {
-        if (progress.stage() == Stage.TRAINING && progress.step() > 0) {
+        if (progress.step() > 0) {
             bar.show(progress);
         }
     }
