@@ -15,6 +15,7 @@ import dev.sluice.contracts.evaluation.RuleResult;
 import dev.sluice.contracts.evaluation.Score;
 import dev.sluice.contracts.job.Evaluation;
 import dev.sluice.contracts.job.JobSpec;
+import dev.sluice.contracts.job.ModelRef;
 import dev.sluice.contracts.job.TriggerKind;
 import dev.sluice.contracts.log.FencedException;
 import dev.sluice.contracts.store.ArtifactRef;
@@ -158,6 +159,44 @@ class EvaluatorTest {
         try (var _ = evaluator(NEVER)) {
             assertRejected(pipeline.publish(Manifest.of(files), GOLDEN.model(), pipeline.prepare(GOLDEN.heldout()), "job-1", SUPPORT),
                     "does not exist");
+        }
+    }
+
+    @Test
+    void adapterThatIsNotANumberIsRejected() throws IOException {
+        Path broken = Files.createDirectory(folder.resolve("nan"));
+        Files.copy(GOLDEN.trainedAdapter().resolve("adapter_config.json"), broken.resolve("adapter_config.json"));
+        byte[] tensors = Files.readAllBytes(GOLDEN.trainedAdapter().resolve("adapter_model.safetensors"));
+        Arrays.fill(tensors, tensors.length - 4000, tensors.length, (byte) 0xff); // all ones is a NaN in every float type
+        Files.write(broken.resolve("adapter_model.safetensors"), tensors);
+        try (var _ = evaluator(NEVER)) {
+            assertRejected(publish(broken, "job-1", SUPPORT), "has the likelihood NaN under adapter");
+        }
+    }
+
+    @Test
+    void modelOfAnotherHashIsRejected() throws IOException {
+        Manifest files = pipeline.stored(GOLDEN.trainedAdapter());
+        try (var _ = evaluator(NEVER)) {
+            var other = new ModelRef(GOLDEN.model().toUri(), "ab".repeat(32));
+            assertRejected(pipeline.publish(files, other, pipeline.prepare(GOLDEN.heldout()), "job-1", SUPPORT), "the adapter was trained on abab");
+        }
+    }
+
+    @Test
+    void championThatCannotBeReadLeavesTheDecisionOpen() throws IOException {
+        AdapterPublished champion = publish(GOLDEN.trainedAdapter(), "job-1", SUPPORT);
+        try (var _ = evaluator(NEVER)) {
+            pipeline.log().awaitDecision(champion.adapterId());
+        }
+        Files.write(Path.of(champion.files().file("adapter_model.safetensors").uri()), new byte[] {1});
+        try (var _ = evaluator(NEVER)) {
+            AdapterPublished next = publish(GOLDEN.initAdapter(), "job-2", SUPPORT);
+            Promotion promotion = pipeline.log().awaitDecision(next.adapterId());
+            assertEquals(Decision.INCONCLUSIVE, promotion.decision());
+            assertEquals(champion.adapterId(), promotion.championId());
+            assertTrue(promotion.rules().getLast().detail().contains("cannot be scored"), promotion.toString());
+            assertEquals(Score.BASE, pipeline.log().awaitScore(next.adapterId()).baseline());
         }
     }
 
