@@ -1,11 +1,13 @@
 /* Attention backward: probabilities are recomputed from lse, p = exp(scale q.k - lse); with delta = rowsum(dout * out),
  *   dv = p^T dout,  ds = p * (dout v^T - delta),  dk = scale ds^T q,  dq = scale ds k
  * in two passes that own their outputs, one over keys (dk, dv) and one over queries (dq), so that no sum depends on timing.
- * Shapes    as attention_forward.cu; delta [tokens, heads] f32; dq, dk, dv as q, k, v
+ * A key-value head's query heads may be shared among several blocks; their float32 sums then go to partials, added in index order.
+ * Shapes    as attention_forward.cu; partials [shares, tokens, kv_heads, head_dim], then the same of value_dim, f32; delta [tokens, heads] f32; dq, dk, dv as q, k, v
  * Requires  head_dim and value_dim at most HEAD (64 or 128); multiples of 8 for speed      Accumulates fp32; p and ds bf16; query heads of one
  *           key-value head in order
  * Launch    delta: grid ceil(tokens * heads / 8), block ROW_THREADS
- *           keys: grid (ceil(tokens / ATTENTION_KEYS), kv_heads); queries: grid (ceil(tokens / ATTENTION_BACKWARD_QUERIES), heads);
+ *           keys: grid (ceil(tokens / ATTENTION_KEYS), kv_heads, shares), shares dividing heads / kv_heads;
+ *           sum: grid ceil(n / FLAT_THREADS), block FLAT_THREADS; queries: grid (ceil(tokens / ATTENTION_BACKWARD_QUERIES), heads);
  *           block ATTENTION_BACKWARD_THREADS, dynamic shared 6 * 64 * HEAD * 2 + 2 * 3 * 64 * 4 bytes
  * Bound by  mma.sync      Source  Dao 2023, FlashAttention-2, section 3.1.2      Twin  CudaAttention.java */
 #include "../common/columns.cuh"
@@ -25,22 +27,44 @@ attention_delta(const bf16* d_out, const bf16* out, float* delta, long long rows
     if (threadIdx.x % 32 == 0) delta[row] = dot;
 }
 
+extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
+attention_sum(const float* partials, bf16* out, long long n, int shares) {
+    const long long i = static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x;
+    if (i >= n) return;
+    float total = 0.f;
+    for (int s = 0; s < shares; s++) total += partials[s * n + i];
+    out[i] = __float2bfloat16_rn(total);
+}
+
 namespace attention {
+
+// Writes this warp's 16 rows x HEAD accumulators as float32.
+template <int HEAD>
+__device__ __forceinline__ void store_partial(const float (&acc)[HEAD / 8][4], float scale, float* p, int first, int end, int width, long long stride) {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int n = 0; n < HEAD / 8; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int row = first + lane / 4 + i / 2 * 8, column = n * 8 + lane % 4 * 2 + i % 2;
+            if (row < end && column < width) p[row * stride + column] = acc[n][i] * scale;
+        }
+}
 
 constexpr int SIDE = 64;                                      // queries and keys of a tile
 static_assert(ATTENTION_KEYS == SIDE && ATTENTION_BACKWARD_QUERIES == SIDE && ATTENTION_BACKWARD_THREADS == SIDE / 16 * 32);
 
 template <int HEAD>
 __device__ __forceinline__ void backward_keys(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,
-                                              const int* first_key, const int* last_query, bf16* dk, bf16* dv, int tokens, int heads, int kv_heads,
-                                              int head_dim, int value_dim, float scale) {
+                                              const int* first_key, const int* last_query, bf16* dk, bf16* dv, float* partials, int tokens, int heads,
+                                              int kv_heads, int head_dim, int value_dim, float scale) {
     constexpr int THREADS = ATTENTION_BACKWARD_THREADS;
     constexpr uint32_t TILE = SIDE * HEAD * 2, ROWS = SIDE * 4;
     extern __shared__ __align__(128) uint8_t dynamic[];
     const uint32_t k_tile = ptx::shared_address(dynamic), v_tile = k_tile + TILE, q_tile = k_tile + 2 * TILE, o_tile = k_tile + 4 * TILE;
     const uint32_t numbers = k_tile + 6 * TILE;               // two buffers of lse, delta, first_key for 64 queries
     const uint8_t* numbers_here = dynamic + 6 * TILE;
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y, group = heads / kv_heads, key0 = blockIdx.x * SIDE;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y, group = heads / kv_heads / gridDim.z, key0 = blockIdx.x * SIDE;
     const long long q_stride = static_cast<long long>(heads) * head_dim, k_stride = static_cast<long long>(kv_heads) * head_dim;
     const long long v_stride = static_cast<long long>(kv_heads) * value_dim, o_stride = static_cast<long long>(heads) * value_dim;
     const int block_begin = key0 / SIDE, block_end = last_query[min(key0 + SIDE, tokens) - 1] / SIDE + 1;
@@ -61,14 +85,14 @@ __device__ __forceinline__ void backward_keys(const bf16* d_out, const bf16* q, 
     };
     load_tile<HEAD, SIDE, THREADS>(k_tile, k + kv_head * head_dim, key0, tokens, head_dim, k_stride);
     load_tile<HEAD, SIDE, THREADS>(v_tile, v + kv_head * value_dim, key0, tokens, value_dim, v_stride);
-    load(kv_head * group, block_begin, 0);
+    const int head_begin = (kv_head * gridDim.z + blockIdx.z) * group, head_end = head_begin + group;
+    load(head_begin, block_begin, 0);
     ptx::commit_copies();
 
     float acc_k[HEAD / 8][4] = {}, acc_v[HEAD / 8][4] = {};
     const float scale2 = scale * LOG2_E;
-    int next_head = kv_head * group, next_block = block_begin, side = 0;
-    const int head_end = next_head + group;
-    while (next_head < head_end) {                            // the query blocks of every head of the group, one after the other
+    int next_head = head_begin, next_block = block_begin, side = 0;
+    while (next_head < head_end) {                            // the query blocks of every head of this share, one after the other
         const int q0 = next_block * SIDE;
         if (++next_block == block_end) next_block = block_begin, next_head++;
         ptx::wait_copies<0>();
@@ -128,6 +152,14 @@ __device__ __forceinline__ void backward_keys(const bf16* d_out, const bf16* q, 
                 }
             }
         }
+    }
+    if (gridDim.z > 1) {
+        const long long all_k = tokens * k_stride, all_v = tokens * v_stride;
+        float* to_k = partials + blockIdx.z * all_k + kv_head * head_dim;
+        float* to_v = partials + gridDim.z * all_k + blockIdx.z * all_v + kv_head * value_dim;
+        store_partial<HEAD>(acc_k, scale, to_k, key0 + warp * 16, tokens, head_dim, k_stride);
+        store_partial<HEAD>(acc_v, 1.f, to_v, key0 + warp * 16, tokens, value_dim, v_stride);
+        return;
     }
     // Each warp read only its own 16 rows of the key and value tiles, so it may write over them.
     store_rows<HEAD>(k_tile, acc_k, scale, scale, dk + kv_head * head_dim, warp * 16, key0 + warp * 16, tokens, head_dim, k_stride);
@@ -227,10 +259,10 @@ __device__ __forceinline__ void backward_queries(const bf16* d_out, const bf16* 
 #define ATTENTION_BACKWARD(HEAD)                                                                                                                  \
     extern "C" __global__ void __launch_bounds__(ATTENTION_BACKWARD_THREADS)                                                                      \
     attention_backward_keys_##HEAD(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,          \
-                                   const int* first_key, const int* last_query, bf16* dk, bf16* dv, int tokens, int heads, int kv_heads,          \
-                                   int head_dim, int value_dim, float scale) {                                                                    \
-        attention::backward_keys<HEAD>(d_out, q, k, v, lse, delta, first_key, last_query, dk, dv, tokens, heads, kv_heads, head_dim, value_dim,   \
-                                       scale);                                                                                                    \
+                                   const int* first_key, const int* last_query, bf16* dk, bf16* dv, float* partials, int tokens, int heads,       \
+                                   int kv_heads, int head_dim, int value_dim, float scale) {                                                      \
+        attention::backward_keys<HEAD>(d_out, q, k, v, lse, delta, first_key, last_query, dk, dv, partials, tokens, heads, kv_heads, head_dim,    \
+                                       value_dim, scale);                                                                                         \
     }                                                                                                                                             \
     extern "C" __global__ void __launch_bounds__(ATTENTION_BACKWARD_THREADS)                                                                      \
     attention_backward_queries_##HEAD(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,       \

@@ -4,8 +4,8 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /// The benchmarks' entry point.
-@Command(name = "bench", description = "Measures kernels beside their floors.", mixinStandardHelpOptions = true,
-        subcommands = KernelBench.class)
+@Command(name = "bench", description = "Measures kernels beside their floors, and whole training steps.", mixinStandardHelpOptions = true,
+        subcommands = {KernelBench.class, StepBench.class})
 public final class Bench {
     private Bench() {}
 

@@ -15,6 +15,7 @@ final class CudaAttention implements AttentionOps {
     private static final int BACKWARD_THREADS = TileSizes.of("ATTENTION_BACKWARD_THREADS");
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int ROW_THREADS = TileSizes.of("ROW_THREADS");
+    private static final long BLOCKS_PER_MULTIPROCESSOR = 8;
     private static final int[] HEADS = {64, 128};
 
     private final Device device;
@@ -60,18 +61,40 @@ final class CudaAttention implements AttentionOps {
             var delta = own.allocate("delta", DType.FLOAT32, tokens, shape.heads());
             device.launch("attention_delta").grid(Math.ceilDiv(delta.elements(), ROW_THREADS / 32)).block(ROW_THREADS)
                     .pointer(dOut).pointer(out).pointer(delta).int64(delta.elements()).int32(shape.valueDim()).run();
-            sizes(pass("attention_backward_keys_" + head, head, Math.ceilDiv(tokens, KEYS), shape.kvHeads())
+            int shares = shares(tokens, shape);
+            var partials = shares == 1 ? null : own.allocate("partials", DType.FLOAT32, shares, dk.elements() + dv.elements());
+            sizes(pass("attention_backward_keys_" + head, head, Math.ceilDiv(tokens, KEYS), shape.kvHeads(), shares)
                     .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
-                    .pointer(bounds.lastQuery).pointer(dk).pointer(dv), tokens, shape);
-            sizes(pass("attention_backward_queries_" + head, head, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads())
+                    .pointer(bounds.lastQuery).pointer(dk).pointer(dv).pointer(partials), tokens, shape);
+            if (partials != null) {
+                sum(partials, 0, dk, shares);
+                sum(partials, shares * dk.elements(), dv, shares);
+            }
+            sizes(pass("attention_backward_queries_" + head, head, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads(), 1)
                     .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
                     .pointer(dq), tokens, shape);
         }
     }
 
-    private Launch pass(String kernel, int head, int tiles, int heads) {
+    /// How many blocks share a key-value head's query heads: enough of them to even out that early keys are seen by most queries.
+    private int shares(int tokens, Shape shape) {
+        int group = shape.heads() / shape.kvHeads();
+        long blocks = (long) Math.ceilDiv(tokens, KEYS) * shape.kvHeads();
+        int shares = 1;
+        while (group % (2 * shares) == 0 && blocks * shares < BLOCKS_PER_MULTIPROCESSOR * device.multiprocessors()) {
+            shares *= 2;
+        }
+        return shares;
+    }
+
+    private void sum(Tensor partials, long first, Tensor out, int shares) {
+        device.launch("attention_sum").grid(Math.ceilDiv(out.elements(), FLAT_THREADS)).block(FLAT_THREADS)
+                .pointer(partials, first).pointer(out).int64(out.elements()).int32(shares).run();
+    }
+
+    private Launch pass(String kernel, int head, int tiles, int heads, int shares) {
         int numbers = 2 * 3 * BACKWARD_QUERIES * 4;
-        return device.launch(kernel).grid(tiles, heads).block(BACKWARD_THREADS).sharedBytes(6 * KEYS * head * 2 + numbers);
+        return device.launch(kernel).grid(tiles, heads, shares).block(BACKWARD_THREADS).sharedBytes(6 * KEYS * head * 2 + numbers);
     }
 
     private static void sizes(Launch launch, int tokens, Shape shape) {

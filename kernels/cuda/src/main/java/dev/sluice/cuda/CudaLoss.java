@@ -11,8 +11,11 @@ import dev.sluice.compute.op.LossOps;
 /// so the host never learns how many there are: chunks beyond the last trained token do nothing.
 final class CudaLoss implements LossOps {
     private static final int THREADS = TileSizes.of("LOSS_THREADS");
-    /// Tokens whose logits exist at one time: 311 MB of bf16 with a vocabulary of 151,936.
-    private static final int CHUNK = 1024;
+    /// Tokens whose logits exist at one time: 622 MB of bf16 with a vocabulary of 151,936, and enough tiles in the gradient of
+    /// 2,048 columns for every multiprocessor of a large card.
+    private static final int CHUNK = 2048;
+    /// The same for scores, which are float32.
+    private static final int SCORE_CHUNK = 512;
 
     private final Device device;
 
@@ -111,7 +114,7 @@ final class CudaLoss implements LossOps {
         long tokens = check(operation, hidden, head, labels, nll);
         predictions.require(operation, DType.INT32, tokens);
         try (var own = scratch.child("score")) {
-            long chunk = Math.min(tokens, CHUNK / 2);
+            long chunk = Math.min(tokens, SCORE_CHUNK);
             var logits = own.allocate("logits", DType.FLOAT32, chunk, stride(head));
             var z = head.lora() == null ? null : own.allocate("z", DType.BFLOAT16, chunk, head.rank());
             for (long first = 0; first < tokens; first += chunk) {
