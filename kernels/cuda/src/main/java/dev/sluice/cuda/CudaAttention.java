@@ -16,6 +16,7 @@ final class CudaAttention implements AttentionOps {
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int ROW_THREADS = TileSizes.of("ROW_THREADS");
     private static final long BLOCKS_PER_MULTIPROCESSOR = 8;
+    private static final long HOPPER_BLOCKS_PER_MULTIPROCESSOR = 4;
     private static final int[] HEADS = {64, 128};
 
     private final Device device;
@@ -36,6 +37,10 @@ final class CudaAttention implements AttentionOps {
         int head = head(operation, shape);
         try (var own = scratch.child("attention.forward")) {
             var bounds = bounds(segments, shape, own);
+            if (HopperAttention.suits(device, shape)) {
+                new HopperAttention(device, shape, tokens).forward(q, k, v, bounds.firstKey, out, lse);
+                return;
+            }
             device.launch("attention_forward_" + head).grid(Math.ceilDiv(tokens, FORWARD_QUERIES), shape.heads()).block(FORWARD_THREADS)
                     .sharedBytes((FORWARD_QUERIES + 4 * KEYS) * head * 2)
                     .pointer(q).pointer(k).pointer(v).pointer(bounds.firstKey).pointerAndFormat(shape.sinks()).pointer(out).pointer(lse)
@@ -61,27 +66,34 @@ final class CudaAttention implements AttentionOps {
             var delta = own.allocate("delta", DType.FLOAT32, tokens, shape.heads());
             device.launch("attention_delta").grid(Math.ceilDiv(delta.elements(), ROW_THREADS / 32)).block(ROW_THREADS)
                     .pointer(dOut).pointer(out).pointer(delta).int64(delta.elements()).int32(shape.valueDim()).run();
-            int shares = shares(tokens, shape);
+            boolean hopper = HopperAttention.suits(device, shape);
+            int shares = shares(Math.ceilDiv(tokens, hopper ? HopperAttention.OWN : KEYS), shape, hopper);
             var partials = shares == 1 ? null : own.allocate("partials", DType.FLOAT32, shares, dk.elements() + dv.elements());
-            sizes(pass("attention_backward_keys_" + head, head, Math.ceilDiv(tokens, KEYS), shape.kvHeads(), shares)
-                    .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
-                    .pointer(bounds.lastQuery).pointer(dk).pointer(dv).pointer(partials), tokens, shape);
+            if (hopper) {
+                var passes = new HopperAttention(device, shape, tokens);
+                passes.backwardKeys(dOut, q, k, v, lse, delta, bounds.lastQuery, dk, dv, partials, shares);
+                passes.backwardQueries(dOut, q, k, v, lse, delta, bounds.firstKey, dq);
+            } else {
+                sizes(pass("attention_backward_keys_" + head, head, Math.ceilDiv(tokens, KEYS), shape.kvHeads(), shares)
+                        .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
+                        .pointer(bounds.lastQuery).pointer(dk).pointer(dv).pointer(partials), tokens, shape);
+                sizes(pass("attention_backward_queries_" + head, head, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads(), 1)
+                        .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
+                        .pointer(dq), tokens, shape);
+            }
             if (partials != null) {
                 sum(partials, 0, dk, shares);
                 sum(partials, shares * dk.elements(), dv, shares);
             }
-            sizes(pass("attention_backward_queries_" + head, head, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads(), 1)
-                    .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
-                    .pointer(dq), tokens, shape);
         }
     }
 
     /// How many blocks share a key-value head's query heads: enough of them to even out that early keys are seen by most queries.
-    private int shares(int tokens, Shape shape) {
+    private int shares(long tiles, Shape shape, boolean hopper) {
         int group = shape.heads() / shape.kvHeads();
-        long blocks = (long) Math.ceilDiv(tokens, KEYS) * shape.kvHeads();
+        long enough = (hopper ? HOPPER_BLOCKS_PER_MULTIPROCESSOR : BLOCKS_PER_MULTIPROCESSOR) * device.multiprocessors();
         int shares = 1;
-        while (group % (2 * shares) == 0 && blocks * shares < BLOCKS_PER_MULTIPROCESSOR * device.multiprocessors()) {
+        while (group % (2 * shares) == 0 && tiles * shape.kvHeads() * shares < enough) {
             shares *= 2;
         }
         return shares;
