@@ -49,7 +49,7 @@ public final class Transitions {
     }
 
     public static List<JobState> publishing(JobState job, Duration lease, Instant now) {
-        return List.of(job.edit().phase(JobPhase.PUBLISHING).leaseUntil(now.plus(lease)).at(now));
+        return List.of(job.edit().phase(JobPhase.PUBLISHING).step(Math.max(job.step(), job.totalSteps())).leaseUntil(now.plus(lease)).at(now));
     }
 
     public static List<JobState> succeeded(JobState job, String adapterId, Instant now) {
