@@ -1,17 +1,17 @@
-/* Causal softmax attention over packed documents, backward, without float atomics. With p = exp(scale q.k - lse), delta = rowsum(dout * out):
+/* Causal softmax attention over packed documents, backward, every sum in one order. With p = exp(scale q.k - lse), delta = rowsum(dout * out):
  *   dv = p^T dout,  ds = p * (dout v^T - delta),  dk = scale ds^T q,  dq = scale ds k
  *   flash_prepare     delta, and lse in base 2, by head and padded to whole blocks of queries
- *   flash_backward    a tile is 128 keys of one key-value head and heads / kv_heads / splits of its query heads; it walks their blocks of 64
- *                     queries, holds dk and dv in registers, and adds its share of dq to a float32 sum when its turn comes: for every
- *                     block of queries the block of keys with the diagonal goes first, then the one before it, .. so sums have one order.
- *                     Tiles are taken in that order too, so a tile waits only for tiles that run or have ended
+ *   flash_backward    a block owns 128 keys of one key-value head and heads / kv_heads / splits of its query heads; it walks their blocks of
+ *                     64 queries, holds dk and dv in registers, and adds its share of dq to a float32 sum when its turn comes: for every
+ *                     block of queries the keys of the diagonal go first, then those before, .. so that sums have one order. Blocks take their
+ *                     work in that order too, head after head, so each waits only for blocks that have begun, and a head's dq stays in L2
  *   flash_gradient    sums the splits in order, scales, rounds and unpermutes dq, dk or dv
- * Shapes    as flash_forward.cu; dout as out; delta, lse2 [heads, 64 query_blocks] f32   turns [heads, query_blocks] int32, zero before the
- *           first launch and again after each   dq [heads, query_blocks, 64 HEAD] f32   dk, dv [splits, kv_heads, key_blocks, 128 HEAD] f32, all
+ * Shapes    as flash_forward.cu; dout as out; delta, lse2 [heads, 64 query_blocks] f32   turns [heads * query_blocks + 1] int32, zero before
+ *           the first launch and again after each   dq [heads, query_blocks, 64 HEAD] f32   dk, dv [splits, kv_heads, key_blocks, 128 HEAD] f32, all
  *           three in the order of registers: [warpgroup][4 accumulators][thread]   last_query [tokens] int32: last query that sees the key
  * Maps      bf16, 128-byte swizzle, zeros outside: {HEAD, heads of the tensor, tokens}; q, dout box {64, 1, 64}, k, v box {64, 1, 128}
- * Requires  compute capability 9.0; HEAD 128; heads % kv_heads == 0, (heads / kv_heads) % splits == 0; all blocks of the grid resident at once
- * Launch    backward: grid min(key_blocks * kv_heads * splits, multiprocessors), block 384, dynamic shared BackwardPlan::SHARED_BYTES (tiles.h)
+ * Requires  compute capability 9.0; HEAD 128; heads % kv_heads == 0, (heads / kv_heads) % splits == 0
+ * Launch    backward: grid key_blocks * kv_heads * splits, block 384, dynamic shared BackwardPlan::SHARED_BYTES (tiles.h)
  *           prepare: a warp a (padded token, head), block FLAT_THREADS; gradient: grid (64-row blocks * parts, heads), block 128
  *           no cluster      Accumulates fp32; p and ds bf16
  * Bound by  the matrix unit      Source  Dao 2023, FlashAttention-2, section 3.1.2; Shah et al. 2024, FlashAttention-3      Twin  Flash.java */
@@ -30,7 +30,7 @@ struct Backward {
     float scale;
 };
 
-// Shared memory: K, V; q and dout in STAGES stages with lse2 and delta; ds twice; sums of dq, twice.
+// Shared memory: K, V; q and dout in STAGES stages with lse2 and delta; ds twice; dq on its way out, twice.
 template <int HEAD_>
 struct BackwardPlan {
     static constexpr int HEAD = HEAD_, SLABS = HEAD / 64, QUERIES = 64, KEYS = 128, STAGES = 2;
@@ -38,9 +38,9 @@ struct BackwardPlan {
     static constexpr uint32_t V_AT = K_TILE, Q_AT = V_AT + K_TILE, O_AT = Q_AT + STAGES * Q_TILE, DS_AT = O_AT + STAGES * Q_TILE;
     static constexpr uint32_t DS_TILE = 2 * Q_SLAB, DQ_AT = DS_AT + 2 * DS_TILE, DQ_TILE = QUERIES * HEAD * 4, ROWS_AT = DQ_AT + 2 * DQ_TILE;
     static constexpr uint32_t ROWS = QUERIES * 4, BARRIERS = ROWS_AT + 2 * STAGES * ROWS;     // lse2 of each stage, delta of each stage
-    static constexpr uint32_t KV_FULL = BARRIERS, KV_EMPTY = BARRIERS + 8, Q_FULL = BARRIERS + 16, O_FULL = Q_FULL + 8 * STAGES;
-    static constexpr uint32_t Q_EMPTY = O_FULL + 8 * STAGES, O_EMPTY = Q_EMPTY + 8 * STAGES, DQ_READY = O_EMPTY + 8 * STAGES, DQ_ADDED = DQ_READY + 16;
-    static constexpr uint32_t SHARED_BYTES = DQ_ADDED + 16;
+    static constexpr uint32_t KV_FULL = BARRIERS, TICKET = BARRIERS + 8, Q_FULL = BARRIERS + 16, O_FULL = Q_FULL + 8 * STAGES;
+    static constexpr uint32_t Q_EMPTY = O_FULL + 8 * STAGES, O_EMPTY = Q_EMPTY + 8 * STAGES, DQ_FULL = O_EMPTY + 8 * STAGES, DQ_EMPTY = DQ_FULL + 16;
+    static constexpr uint32_t SHARED_BYTES = DQ_EMPTY + 16;
     static_assert(STAGES == 2, "stage ^ 1 is the stage before");
     static_assert(HEAD == 128, "the two warpgroups own 64 columns of dq each");
     static_assert(SHARED_BYTES <= 232448);
@@ -50,9 +50,10 @@ struct BackwardPlan {
 struct KeyTile {
     int block, kv_head, split, head, heads, first, last;
     int before, all;                                          // last query that sees the keys before the block, and the first key of it
+    // All blocks of keys of some heads, the last first, then of the next heads: so their sums of dq stay in L2.
     __device__ __forceinline__ KeyTile(int work, const Backward& p, int keys, int queries) {
-        const int units = p.kv_heads * p.splits, unit = work % units, group = p.heads / p.kv_heads;
-        block = (p.tokens + keys - 1) / keys - 1 - work / units;
+        const int blocks = (p.tokens + keys - 1) / keys, unit = work / blocks, group = p.heads / p.kv_heads;
+        block = blocks - 1 - work % blocks;
         kv_head = unit / p.splits;
         split = unit % p.splits;
         heads = group / p.splits;
@@ -64,81 +65,88 @@ struct KeyTile {
     }
 };
 
-// The block of keys that holds the last key which a block of queries sees; it adds to their dq first.
-template <typename P>
-__device__ __forceinline__ int diagonal(int query_block, int tokens) { return (min((query_block + 1) * P::QUERIES, tokens) - 1) / P::KEYS; }
-
 template <typename P>
 __device__ __forceinline__ void load_backward(const CUtensorMap& q, const CUtensorMap& k, const CUtensorMap& v, const CUtensorMap& d_out, const Backward& p,
-                                              uint32_t shared, int total, int query_blocks) {
+                                              uint32_t shared, const KeyTile& tile, int query_blocks) {
     int stage = 0;
-    uint32_t phase = 0, kv_phase = 0;
-    for (int work = blockIdx.x; work < total; work += gridDim.x, kv_phase ^= 1) {
-        const KeyTile tile(work, p, P::KEYS, P::QUERIES);
-        ptx::wait(shared + P::KV_EMPTY, kv_phase ^ 1);
-        ptx::arrive_expecting(shared + P::KV_FULL, 2 * P::K_TILE);
+    uint32_t phase = 0;
+    ptx::arrive_expecting(shared + P::KV_FULL, 2 * P::K_TILE);
 #pragma unroll
-        for (int s = 0; s < P::SLABS; s++) {
-            ptx::load_box(shared + s * P::K_SLAB, k, shared + P::KV_FULL, s * 64, tile.kv_head, tile.block * P::KEYS);
-            ptx::load_box(shared + P::V_AT + s * P::K_SLAB, v, shared + P::KV_FULL, s * 64, tile.kv_head, tile.block * P::KEYS);
-        }
-        for (int head = tile.head; head < tile.head + tile.heads; head++) {
-            for (int block = tile.first; block <= tile.last; block++) {
-                const long long row = (static_cast<long long>(head) * query_blocks + block) * P::QUERIES;
-                const uint32_t q_full = shared + P::Q_FULL + 8 * stage, o_full = shared + P::O_FULL + 8 * stage;
-                ptx::wait(shared + P::Q_EMPTY + 8 * stage, phase ^ 1);
-                ptx::arrive_expecting(q_full, P::Q_TILE + P::ROWS);
+    for (int s = 0; s < P::SLABS; s++) {
+        ptx::load_box(shared + s * P::K_SLAB, k, shared + P::KV_FULL, s * 64, tile.kv_head, tile.block * P::KEYS);
+        ptx::load_box(shared + P::V_AT + s * P::K_SLAB, v, shared + P::KV_FULL, s * 64, tile.kv_head, tile.block * P::KEYS);
+    }
+    for (int head = tile.head; head < tile.head + tile.heads; head++) {
+        for (int block = tile.first; block <= tile.last; block++) {
+            const long long row = (static_cast<long long>(head) * query_blocks + block) * P::QUERIES;
+            const uint32_t q_full = shared + P::Q_FULL + 8 * stage, o_full = shared + P::O_FULL + 8 * stage;
+            ptx::wait(shared + P::Q_EMPTY + 8 * stage, phase ^ 1);
+            ptx::arrive_expecting(q_full, P::Q_TILE + P::ROWS);
 #pragma unroll
-                for (int s = 0; s < P::SLABS; s++)
-                    ptx::load_box(shared + P::Q_AT + stage * P::Q_TILE + s * P::Q_SLAB, q, q_full, s * 64, head, block * P::QUERIES);
-                ptx::load_bytes(shared + P::ROWS_AT + stage * P::ROWS, p.lse2 + row, P::ROWS, q_full);
-                ptx::wait(shared + P::O_EMPTY + 8 * stage, phase ^ 1);
-                ptx::arrive_expecting(o_full, P::Q_TILE + P::ROWS);
+            for (int s = 0; s < P::SLABS; s++)
+                ptx::load_box(shared + P::Q_AT + stage * P::Q_TILE + s * P::Q_SLAB, q, q_full, s * 64, head, block * P::QUERIES);
+            ptx::load_bytes(shared + P::ROWS_AT + stage * P::ROWS, p.lse2 + row, P::ROWS, q_full);
+            ptx::wait(shared + P::O_EMPTY + 8 * stage, phase ^ 1);
+            ptx::arrive_expecting(o_full, P::Q_TILE + P::ROWS);
 #pragma unroll
-                for (int s = 0; s < P::SLABS; s++)
-                    ptx::load_box(shared + P::O_AT + stage * P::Q_TILE + s * P::Q_SLAB, d_out, o_full, s * 64, head, block * P::QUERIES);
-                ptx::load_bytes(shared + P::ROWS_AT + (P::STAGES + stage) * P::ROWS, p.delta + row, P::ROWS, o_full);
-                if (++stage == P::STAGES) stage = 0, phase ^= 1;
-            }
+            for (int s = 0; s < P::SLABS; s++)
+                ptx::load_box(shared + P::O_AT + stage * P::Q_TILE + s * P::Q_SLAB, d_out, o_full, s * 64, head, block * P::QUERIES);
+            ptx::load_bytes(shared + P::ROWS_AT + (P::STAGES + stage) * P::ROWS, p.delta + row, P::ROWS, o_full);
+            if (++stage == P::STAGES) stage = 0, phase ^= 1;
         }
     }
 }
 
-// Brings the sum so far of every second block of dq into shared memory when its turn has come, and takes it back when the consumers have added
-// their share. One thread; another does the blocks between, so that one's way through L2 and back does not hold up the next. Plain copies,
-// because the turns leave nobody to race with; 10 to 15 % faster than bulk additions in L2.
+// Adds every second block of dq to the sum in L2, each in its turn. One thread; another adds the blocks between. The next turn is given once an
+// addition has arrived, which is waited for beside the next addition, but never behind a wait for somebody else.
 template <typename P>
-__device__ __forceinline__ void carry_dq(const Backward& p, uint32_t shared, int own, int total, int query_blocks) {
-    const uint32_t here = shared + P::DQ_AT + own * P::DQ_TILE, ready = shared + P::DQ_READY + 8 * own;
+__device__ __forceinline__ void add_dq(const Backward& p, uint32_t shared, int own, const KeyTile& tile, int query_blocks) {
+    const uint32_t from = shared + P::DQ_AT + own * P::DQ_TILE, full = shared + P::DQ_FULL + 8 * own;
     uint32_t phase = 0;
-    int step = 0;
-    for (int work = blockIdx.x; work < total; work += gridDim.x) {
-        const KeyTile tile(work, p, P::KEYS, P::QUERIES);
-        for (int head = tile.head; head < tile.head + tile.heads; head++) {
-            for (int block = tile.first; block <= tile.last; block++) {
-                if ((step++ & 1) != own) continue;
-                const long long index = static_cast<long long>(head) * query_blocks + block;
-                int* const counter = p.turns + index;
-                float* const sum = p.dq + index * P::QUERIES * P::HEAD;
-                const int turn = diagonal<P>(block, p.tokens) - tile.block;
-                if (turn == 0) {
-                    ptx::arrive(ready);                       // the first one finds nothing to add to
-                } else {
+    int step = 0, next_turn = 0;
+    int* pending = nullptr;                                   // whose addition is on its way
+    const auto give_turn = [&] {
+        ptx::fence_async();
+        ptx::set_turn(pending, next_turn);
+        pending = nullptr;
+    };
+    const auto settle = [&] {
+        if (pending == nullptr) return;
+        ptx::wait_stores<0>();
+        give_turn();
+    };
+    for (int head = tile.head; head < tile.head + tile.heads; head++) {
+        for (int block = tile.first; block <= tile.last; block++) {
+            if ((step++ & 1) != own) continue;
+            const int q0 = block * P::QUERIES, turn = (min(q0 + P::QUERIES, p.tokens) - 1) / P::KEYS - tile.block;
+            const long long index = static_cast<long long>(head) * query_blocks + block;
+            int* const counter = p.turns + index;
+            float* const sum = p.dq + index * P::QUERIES * P::HEAD;
+            if (!ptx::phase_ended_now(full, phase)) settle();
+            ptx::wait(full, phase);
+            phase ^= 1;
+            if (turn == 0) {
+                ptx::store_bytes(sum, from, P::DQ_TILE);      // the first one finds nothing to add to
+            } else {
+                if (ptx::turn_now(counter) != turn) {
+                    settle();
                     ptx::wait_turn(counter, turn);
-                    ptx::fence_async();
-                    ptx::arrive_expecting(ready, P::DQ_TILE);
-                    ptx::load_bytes(here, sum, P::DQ_TILE, ready);
                 }
-                ptx::wait(shared + P::DQ_ADDED + 8 * own, phase);
-                phase ^= 1;
-                ptx::store_bytes(sum, here, P::DQ_TILE);
-                ptx::commit_stores();
-                ptx::wait_stores();
                 ptx::fence_async();
-                ptx::set_turn(counter, block * P::QUERIES > tile.before ? 0 : turn + 1);           // the last one leaves zero behind
+                ptx::add_floats(sum, from, P::DQ_TILE);
             }
+            ptx::commit_stores();
+            ptx::wait_stores_read();
+            ptx::arrive(shared + P::DQ_EMPTY + 8 * own);
+            if (pending != nullptr) {
+                ptx::wait_stores<1>();
+                give_turn();
+            }
+            pending = counter;
+            next_turn = q0 > tile.before ? 0 : turn + 1;      // the last one leaves zero behind
         }
     }
+    settle();
 }
 
 enum BackwardBarrier : int { DS_WRITTEN = 1 };
@@ -178,104 +186,91 @@ struct Products {
 };
 
 template <typename P>
-__device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared, uint8_t* shared_here, int own, int total) {
+__device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared, uint8_t* shared_here, int own, const KeyTile& tile) {
     using Multiply = Products<P>;
     const int t = threadIdx.x % WARPGROUP, warp = t / 32, lane = t % 32;
     const uint32_t k_rows = shared + own * 64 * ROW_BYTES, v_rows = k_rows + P::V_AT;
     const float scale_log2 = p.scale * LOG2_E;
     int stage = 0, buffer = 0;
-    uint32_t phase = 0, kv_phase = 0, dq_phase = 0;
-    const auto release = [&](uint32_t barrier) {              // every warp, after its own last access
-        __syncwarp();
-        if (lane == 0) ptx::arrive(barrier);
-    };
-    for (int work = blockIdx.x; work < total; work += gridDim.x, kv_phase ^= 1) {
-        const KeyTile tile(work, p, P::KEYS, P::QUERIES);
-        const int key = tile.block * P::KEYS + own * 64 + warp * 16 + lane / 4;          // and key + 8
-        float dk[P::HEAD / 2], dv[P::HEAD / 2];
-        ptx::wait(shared + P::KV_FULL, kv_phase);
-        const int steps = tile.heads * (tile.last - tile.first + 1);
-        int block = tile.first;
-        for (int step = 0; step < steps; step++) {
-            const uint32_t q = shared + P::Q_AT + stage * P::Q_TILE, o = shared + P::O_AT + stage * P::Q_TILE;
-            const float2* lse2 = reinterpret_cast<const float2*>(shared_here + P::ROWS_AT + stage * P::ROWS) + lane % 4;
-            const float2* delta = reinterpret_cast<const float2*>(shared_here + P::ROWS_AT + (P::STAGES + stage) * P::ROWS) + lane % 4;
-            float s[32], dp[32];
-            uint32_t probabilities[16], ds[16];
-            ptx::wait(shared + P::Q_FULL + 8 * stage, phase);
-            Multiply::transposed(s, k_rows, q);
-            ptx::wait(shared + P::O_FULL + 8 * stage, phase);
-            Multiply::transposed(dp, v_rows, o);
-            wgmma::wait<1>();                                 // the scores, and dk of the step before
-            if (step > 0) release(shared + P::Q_EMPTY + 8 * (stage ^ 1));
-            const int q0 = block * P::QUERIES;
-            if (q0 < tile.block * P::KEYS + P::KEYS - 1 || min(q0 + P::QUERIES, p.tokens) - 1 > tile.all) {
+    uint32_t phase = 0, dq_phase = 1;
+    const int key = tile.block * P::KEYS + own * 64 + warp * 16 + lane / 4;          // and key + 8
+    float dk[P::HEAD / 2], dv[P::HEAD / 2];
+    ptx::wait(shared + P::KV_FULL, 0);
+    const int steps = tile.heads * (tile.last - tile.first + 1);
+    int block = tile.first;
+    for (int step = 0; step < steps; step++) {
+        const uint32_t q = shared + P::Q_AT + stage * P::Q_TILE, o = shared + P::O_AT + stage * P::Q_TILE;
+        const float2* lse2 = reinterpret_cast<const float2*>(shared_here + P::ROWS_AT + stage * P::ROWS) + lane % 4;
+        const float2* delta = reinterpret_cast<const float2*>(shared_here + P::ROWS_AT + (P::STAGES + stage) * P::ROWS) + lane % 4;
+        float s[32], dp[32];
+        uint32_t probabilities[16], ds[16];
+        ptx::wait(shared + P::Q_FULL + 8 * stage, phase);
+        Multiply::transposed(s, k_rows, q);
+        ptx::wait(shared + P::O_FULL + 8 * stage, phase);
+        Multiply::transposed(dp, v_rows, o);
+        wgmma::wait<1>();                                 // the scores, and dk of the step before
+        if (step > 0) ptx::arrive(shared + P::Q_EMPTY + 8 * (stage ^ 1));
+        const int q0 = block * P::QUERIES;
+        if (q0 < tile.block * P::KEYS + P::KEYS - 1 || min(q0 + P::QUERIES, p.tokens) - 1 > tile.all) {
 #pragma unroll
-                for (int n = 0; n < 8; n++)
+            for (int n = 0; n < 8; n++)
 #pragma unroll
-                    for (int x = 0; x < 2; x++) {
-                        const int query = q0 + n * 8 + lane % 4 * 2 + x, see = p.first_key[min(query, p.tokens - 1)];
-                        if (key > query || key < see) s[4 * n + x] = -INFINITY;
-                        if (key + 8 > query || key + 8 < see) s[4 * n + 2 + x] = -INFINITY;
-                    }
-            }
-#pragma unroll
-            for (int n = 0; n < 8; n++) {
-                const float2 l = lse2[n * 4];
-#pragma unroll
-                for (int i = 0; i < 4; i++) s[4 * n + i] = ptx::exp2_fast(s[4 * n + i] * scale_log2 - (i % 2 ? l.y : l.x));
-                probabilities[2 * n] = pack(s[4 * n], s[4 * n + 1]);
-                probabilities[2 * n + 1] = pack(s[4 * n + 2], s[4 * n + 3]);
-            }
-            Multiply::accumulate(dv, probabilities, o, step);
-            wgmma::wait<1>();                                 // dp
-#pragma unroll
-            for (int n = 0; n < 8; n++) {
-                const float2 d = delta[n * 4];
-                const uint32_t p0 = probabilities[2 * n], p1 = probabilities[2 * n + 1];
-                ds[2 * n] = pack(low(p0) * (dp[4 * n] - d.x), high(p0) * (dp[4 * n + 1] - d.y));
-                ds[2 * n + 1] = pack(low(p1) * (dp[4 * n + 2] - d.x), high(p1) * (dp[4 * n + 3] - d.y));
-            }
-            // ds with queries as rows; two buffers, because the other warpgroup may still read the last one
-            const uint32_t ds_tile = shared + P::DS_AT + buffer * P::DS_TILE;
-#pragma unroll
-            for (int n = 0; n < 8; n += 2) {
-                const int query = (n + lane / 16) * 8 + lane % 8;
-                ptx::store_matrices_transposed(ds_tile + own * P::Q_SLAB + query * ROW_BYTES + (((warp * 2 + (lane >> 3 & 1)) ^ (query & 7)) << 4),
-                                               ds[2 * n], ds[2 * n + 1], ds[2 * n + 2], ds[2 * n + 3]);
-            }
-            ptx::fence_async_shared();
-            ptx::sync_named(DS_WRITTEN, 2 * WARPGROUP);
-            float dq[32];                                     // 64 queries x columns 64 own ..
-            Multiply::queries(dq, ds_tile, shared + own * P::K_SLAB);
-            Multiply::accumulate(dk, ds, q, step);
-            wgmma::wait<1>();                                 // dv and dq; dk goes on beside the next scores
-            release(shared + P::O_EMPTY + 8 * stage);
-            ptx::wait(shared + P::DQ_READY + 8 * buffer, dq_phase);
-            float4* const sum = reinterpret_cast<float4*>(shared_here + P::DQ_AT + buffer * P::DQ_TILE + own * (P::DQ_TILE / 2)) + t;
-            const bool first = diagonal<P>(block, p.tokens) == tile.block;
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                const float4 old = first ? float4{} : sum[i * WARPGROUP];
-                sum[i * WARPGROUP] = make_float4(old.x + dq[4 * i], old.y + dq[4 * i + 1], old.z + dq[4 * i + 2], old.w + dq[4 * i + 3]);
-            }
-            ptx::fence_async_shared();
-            ptx::arrive(shared + P::DQ_ADDED + 8 * buffer);
-            if (++stage == P::STAGES) stage = 0, phase ^= 1;
-            buffer ^= 1;
-            if (buffer == 0) dq_phase ^= 1;
-            if (++block > tile.last) block = tile.first;
+                for (int x = 0; x < 2; x++) {
+                    const int query = q0 + n * 8 + lane % 4 * 2 + x, see = p.first_key[min(query, p.tokens - 1)];
+                    if (key > query || key < see) s[4 * n + x] = -INFINITY;
+                    if (key + 8 > query || key + 8 < see) s[4 * n + 2 + x] = -INFINITY;
+                }
         }
-        wgmma::wait<0>();
-        release(shared + P::Q_EMPTY + 8 * (stage ^ 1));
-        release(shared + P::KV_EMPTY);
-        const long long key_blocks = (p.tokens + P::KEYS - 1) / P::KEYS;
-        const long long part = (((tile.split * p.kv_heads + tile.kv_head) * key_blocks + tile.block) * 2 + own) * (P::HEAD / 8) * WARPGROUP + t;
 #pragma unroll
-        for (int i = 0; i < P::HEAD / 8; i++) {
-            reinterpret_cast<float4*>(p.dk)[part + i * WARPGROUP] = make_float4(dk[4 * i], dk[4 * i + 1], dk[4 * i + 2], dk[4 * i + 3]);
-            reinterpret_cast<float4*>(p.dv)[part + i * WARPGROUP] = make_float4(dv[4 * i], dv[4 * i + 1], dv[4 * i + 2], dv[4 * i + 3]);
+        for (int n = 0; n < 8; n++) {
+            const float2 l = lse2[n * 4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) s[4 * n + i] = ptx::exp2_fast(s[4 * n + i] * scale_log2 - (i % 2 ? l.y : l.x));
+            probabilities[2 * n] = pack(s[4 * n], s[4 * n + 1]);
+            probabilities[2 * n + 1] = pack(s[4 * n + 2], s[4 * n + 3]);
         }
+        Multiply::accumulate(dv, probabilities, o, step);
+        wgmma::wait<1>();                                 // dp
+#pragma unroll
+        for (int n = 0; n < 8; n++) {
+            const float2 d = delta[n * 4];
+            const uint32_t p0 = probabilities[2 * n], p1 = probabilities[2 * n + 1];
+            ds[2 * n] = pack(low(p0) * (dp[4 * n] - d.x), high(p0) * (dp[4 * n + 1] - d.y));
+            ds[2 * n + 1] = pack(low(p1) * (dp[4 * n + 2] - d.x), high(p1) * (dp[4 * n + 3] - d.y));
+        }
+        // ds with queries as rows; two buffers, because the other warpgroup may still read the last one
+        const uint32_t ds_tile = shared + P::DS_AT + buffer * P::DS_TILE;
+#pragma unroll
+        for (int n = 0; n < 8; n += 2) {
+            const int query = (n + lane / 16) * 8 + lane % 8;
+            ptx::store_matrices_transposed(ds_tile + own * P::Q_SLAB + query * ROW_BYTES + (((warp * 2 + (lane >> 3 & 1)) ^ (query & 7)) << 4),
+                                           ds[2 * n], ds[2 * n + 1], ds[2 * n + 2], ds[2 * n + 3]);
+        }
+        ptx::fence_async_shared();
+        ptx::sync_named(DS_WRITTEN, 2 * WARPGROUP);
+        float dq[32];                                     // 64 queries x columns 64 own ..
+        Multiply::queries(dq, ds_tile, shared + own * P::K_SLAB);
+        Multiply::accumulate(dk, ds, q, step);
+        wgmma::wait<1>();                                 // dv and dq; dk goes on beside the next scores
+        ptx::arrive(shared + P::O_EMPTY + 8 * stage);
+        ptx::wait(shared + P::DQ_EMPTY + 8 * buffer, dq_phase);
+        float4* const part = reinterpret_cast<float4*>(shared_here + P::DQ_AT + buffer * P::DQ_TILE + own * (P::DQ_TILE / 2)) + t;
+#pragma unroll
+        for (int i = 0; i < 8; i++) part[i * WARPGROUP] = make_float4(dq[4 * i], dq[4 * i + 1], dq[4 * i + 2], dq[4 * i + 3]);
+        ptx::fence_async_shared();
+        ptx::arrive(shared + P::DQ_FULL + 8 * buffer);
+        if (++stage == P::STAGES) stage = 0, phase ^= 1;
+        buffer ^= 1;
+        if (buffer == 0) dq_phase ^= 1;
+        if (++block > tile.last) block = tile.first;
+    }
+    wgmma::wait<0>();
+    const long long key_blocks = (p.tokens + P::KEYS - 1) / P::KEYS;
+    const long long part = (((tile.split * p.kv_heads + tile.kv_head) * key_blocks + tile.block) * 2 + own) * (P::HEAD / 8) * WARPGROUP + t;
+#pragma unroll
+    for (int i = 0; i < P::HEAD / 8; i++) {
+        reinterpret_cast<float4*>(p.dk)[part + i * WARPGROUP] = make_float4(dk[4 * i], dk[4 * i + 1], dk[4 * i + 2], dk[4 * i + 3]);
+        reinterpret_cast<float4*>(p.dv)[part + i * WARPGROUP] = make_float4(dv[4 * i], dv[4 * i + 1], dv[4 * i + 2], dv[4 * i + 3]);
     }
 }
 
@@ -283,32 +278,37 @@ template <typename P>
 __device__ __forceinline__ void backward(const CUtensorMap& q, const CUtensorMap& k, const CUtensorMap& v, const CUtensorMap& d_out, const Backward& p) {
     extern __shared__ __align__(1024) uint8_t dynamic[];
     const uint32_t shared = ptx::shared_address(dynamic);
+    const int query_blocks = (p.tokens + P::QUERIES - 1) / P::QUERIES;
     if (threadIdx.x == 0) {
         ptx::init_barrier(shared + P::KV_FULL, 1);
-        ptx::init_barrier(shared + P::KV_EMPTY, 8);          // the consumers' warps
         for (int s = 0; s < P::STAGES; s++) {
             ptx::init_barrier(shared + P::Q_FULL + 8 * s, 1);
             ptx::init_barrier(shared + P::O_FULL + 8 * s, 1);
-            ptx::init_barrier(shared + P::Q_EMPTY + 8 * s, 8);
-            ptx::init_barrier(shared + P::O_EMPTY + 8 * s, 8);
+            ptx::init_barrier(shared + P::Q_EMPTY + 8 * s, 2 * WARPGROUP);
+            ptx::init_barrier(shared + P::O_EMPTY + 8 * s, 2 * WARPGROUP);
         }
         for (int b = 0; b < 2; b++) {
-            ptx::init_barrier(shared + P::DQ_READY + 8 * b, 1);
-            ptx::init_barrier(shared + P::DQ_ADDED + 8 * b, 2 * WARPGROUP);
+            ptx::init_barrier(shared + P::DQ_FULL + 8 * b, 2 * WARPGROUP);
+            ptx::init_barrier(shared + P::DQ_EMPTY + 8 * b, 1);
         }
         ptx::publish_barriers();
+        // A ticket rather than blockIdx: whoever holds a lower one has begun, so waiting for its turns ends. The last leaves zero behind.
+        int* const next = p.turns + static_cast<long long>(p.heads) * query_blocks;
+        const int ticket = atomicAdd(next, 1);
+        if (ticket == static_cast<int>(gridDim.x) - 1) *next = 0;
+        *reinterpret_cast<int*>(dynamic + P::TICKET) = ticket;
     }
     __syncthreads();
-    const int total = (p.tokens + P::KEYS - 1) / P::KEYS * p.kv_heads * p.splits, query_blocks = (p.tokens + P::QUERIES - 1) / P::QUERIES;
+    const KeyTile tile(*reinterpret_cast<const int*>(dynamic + P::TICKET), p, P::KEYS, P::QUERIES);
     if (threadIdx.x / WARPGROUP == 0) {
         ptx::give_registers<24>();
         const int warp = threadIdx.x / 32;
         if (warp == 3 || !ptx::elected()) return;
-        if (warp == 0) load_backward<P>(q, k, v, d_out, p, shared, total, query_blocks);
-        else carry_dq<P>(p, shared, warp - 1, total, query_blocks);
+        if (warp == 0) load_backward<P>(q, k, v, d_out, p, shared, tile, query_blocks);
+        else add_dq<P>(p, shared, warp - 1, tile, query_blocks);
     } else {
         ptx::take_registers<240>();
-        differentiate<P>(p, shared, dynamic, threadIdx.x / WARPGROUP - 1, total);
+        differentiate<P>(p, shared, dynamic, threadIdx.x / WARPGROUP - 1, tile);
     }
 }
 

@@ -56,6 +56,14 @@ __device__ __forceinline__ void wait(uint32_t barrier, uint32_t phase) {
     while (!phase_ended(barrier, phase)) patience.check();
 }
 
+// The same without waiting at all.
+__device__ __forceinline__ bool phase_ended_now(uint32_t barrier, uint32_t phase) {
+    uint32_t ended;
+    asm volatile("{\n.reg .pred p;\nmbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+                 : "=r"(ended) : "r"(barrier), "r"(phase) : "memory");
+    return ended != 0;
+}
+
 // Named barriers among `threads` threads; 0 is __syncthreads.
 __device__ __forceinline__ void sync_named(int id, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
 __device__ __forceinline__ void arrive_named(int id, int threads) { asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
@@ -100,21 +108,29 @@ __device__ __forceinline__ void store_bytes(void* to, uint32_t from, uint32_t by
     asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(to), "r"(from), "r"(bytes) : "memory");
 }
 
+// Adds float32 numbers in shared memory to those in global memory, in L2.
+__device__ __forceinline__ void add_floats(float* to, uint32_t from, uint32_t bytes) {
+    asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;" ::"l"(to), "r"(from), "r"(bytes) : "memory");
+}
+
 __device__ __forceinline__ void commit_stores() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
 // The sources may be overwritten.
 __device__ __forceinline__ void wait_stores_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
-// The destinations are written.
-__device__ __forceinline__ void wait_stores() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }
+// The destinations are written, but for those of the PENDING newest groups.
+template <int PENDING = 0>
+__device__ __forceinline__ void wait_stores() { asm volatile("cp.async.bulk.wait_group %0;" ::"n"(PENDING) : "memory"); }
 
 // ---- turns between blocks: a counter in global memory ----
 
+__device__ __forceinline__ int turn_now(const int* counter) {
+    int turn;
+    asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(turn) : "l"(counter) : "memory");
+    return turn;
+}
+
 __device__ __forceinline__ void wait_turn(const int* counter, int turn) {
     Patience patience;
-    int now;
-    do {
-        asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(now) : "l"(counter) : "memory");
-        patience.check();
-    } while (now != turn);
+    while (turn_now(counter) != turn) patience.check();
 }
 
 __device__ __forceinline__ void set_turn(int* counter, int turn) {
