@@ -47,6 +47,6 @@ public final class ProduceCommand implements Callable<Integer> {
         var fates = published.fates();
         String text = "dataset " + published.datasetId() + ": " + fates.in() + " in = " + fates.accepted() + " accepted + "
                 + fates.duplicate() + " duplicate + " + fates.refused() + " refused";
-        return fates.refused() == 0 ? text : text + "\nThe refused records and the reasons are in the topic records.v1.dlq.";
+        return fates.refused() == 0 ? text : text + "\nSee why with ./sluice refused --dataset " + published.datasetId();
     }
 }
