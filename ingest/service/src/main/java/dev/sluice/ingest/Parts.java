@@ -54,7 +54,7 @@ public final class Parts implements AutoCloseable {
         datasets = new Datasets(datasetView, producer, events);
         desk = JobDesk.open(connection, topics, new Jobs(jobView, events), datasets,
                 new Backlog(connection, topics, positions, config.ingest().catchUpTimeout()),
-                new ModelFolders(config.models().orElse(List.of())), producer, events);
+                ModelFolders.of(config.models().orElse(List.of())), producer, events);
         publisher = new RecordPublisher(producer, topics, positions, config.ingest().maxBacklogRecords());
         RecordWorker records = new RecordWorker(connection, topics, datasetView, positions, new FateCounters(metrics, positions),
                 config.ingest().maxRecordBytes(), config.ingest().batchRecords());

@@ -2,26 +2,20 @@ package dev.sluice.trainer.run;
 
 import dev.sluice.contracts.job.JobCode;
 import dev.sluice.contracts.job.ModelRef;
+import dev.sluice.contracts.store.AllowedFolders;
+import dev.sluice.contracts.store.ArtifactException;
 import dev.sluice.contracts.store.ModelHash;
 import dev.sluice.trainer.fate.JobException;
-import java.io.IOException;
 import java.net.URI;
-import java.nio.file.FileSystemNotFoundException;
 import java.nio.file.Path;
 import java.util.List;
 
-/// The folders that jobs may read models and adapters from. An address is resolved once, links and all, and the result
-/// is checked, never its text.
-///
-/// @param folders the roots; none: any folder
-public record ModelRoots(List<Path> folders) {
-    public ModelRoots {
-        folders = List.copyOf(folders);
-    }
+/// The folders that jobs may read models and adapters from; what is wrong with an address fails the job.
+public record ModelRoots(AllowedFolders folders) {
 
-    /// @param roots folders or `file:` addresses
+    /// @param roots folders or `file:` addresses; none: any folder
     public static ModelRoots of(List<String> roots) {
-        return new ModelRoots(roots.stream().map(root -> root.startsWith("file:") ? Path.of(URI.create(root)) : Path.of(root)).toList());
+        return new ModelRoots(AllowedFolders.of(roots));
     }
 
     /// The folder behind an address.
@@ -29,39 +23,21 @@ public record ModelRoots(List<Path> folders) {
     /// @param code what the job fails with when it is missing or lies elsewhere
     public Path resolve(URI address, JobCode code) {
         try {
-            Path folder = Path.of(address).toRealPath();
-            if (isAllowed(folder)) {
-                return folder;
-            }
-            throw JobException.reject(code, address + " lies outside of the allowed folders " + folders + " (sluice.models)");
-        } catch (IllegalArgumentException | FileSystemNotFoundException e) {
-            throw JobException.reject(code, address + " is no file: address: " + e.getMessage());
-        } catch (IOException e) {
-            throw JobException.reject(code, address + " cannot be read on this trainer (" + e.getClass().getSimpleName() + " "
-                    + e.getMessage() + "); check the address, sluice.models and the volume");
+            return folders.resolve(address);
+        } catch (ArtifactException e) {
+            throw JobException.reject(code, e);
         }
-    }
-
-    private boolean isAllowed(Path folder) throws IOException {
-        for (Path root : folders) {
-            if (folder.startsWith(root.toRealPath())) {
-                return true;
-            }
-        }
-        return folders.isEmpty();
     }
 
     /// The hash of a model's folder, checked against what the job expects.
     public String hash(Path folder, ModelRef expected) {
         try {
-            String hash = ModelHash.of(folder);
-            if (expected.sha256() != null && !expected.sha256().equals(hash)) {
-                throw JobException.reject(JobCode.HASH_MISMATCH, "model " + expected.uri() + " has hash " + hash + ", the job wants "
-                        + expected.sha256());
-            }
-            return hash;
-        } catch (IOException e) {
-            throw JobException.reject(JobCode.MODEL_UNSUPPORTED, e);
+            return ModelHash.verify(folder, expected);
+        } catch (ArtifactException e) {
+            throw JobException.reject(switch (e.problem()) {
+                case DAMAGED -> JobCode.HASH_MISMATCH;
+                case MISSING, OUTSIDE -> JobCode.MODEL_UNSUPPORTED;
+            }, e);
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.contracts.store;
 
+import dev.sluice.contracts.job.ModelRef;
 import dev.sluice.contracts.wire.Json;
 import dev.sluice.contracts.wire.Sha256;
 import java.io.IOException;
@@ -43,6 +44,23 @@ public final class ModelHash {
             throw new IOException("model folder " + folder + " has no *.safetensors file");
         }
         return Sha256.of(Json.canonical(content));
+    }
+
+    /// The hash of the model in `folder`, which must be the one `expected` names where it names one.
+    ///
+    /// @throws ArtifactException MISSING when the folder holds no model, DAMAGED when it is another one
+    public static String verify(Path folder, ModelRef expected) throws ArtifactException {
+        String found;
+        try {
+            found = of(folder);
+        } catch (IOException e) {
+            throw new ArtifactException(ArtifactException.Problem.MISSING, e.getMessage());
+        }
+        if (expected.sha256() != null && !expected.sha256().equals(found)) {
+            throw new ArtifactException(ArtifactException.Problem.DAMAGED, "model " + expected.uri() + " has hash " + found + ", wanted was "
+                    + expected.sha256() + "; put the right model there");
+        }
+        return found;
     }
 
     private static String header(Path file) throws IOException {
