@@ -20,11 +20,7 @@ final class AdapterFolder implements AutoCloseable {
     static AdapterFolder fetch(ArtifactStore store, Manifest manifest, Path scratch) throws IOException {
         var folder = new AdapterFolder(Files.createTempDirectory(Files.createDirectories(scratch), "adapter-"));
         try {
-            for (var file : manifest.files().entrySet()) {
-                try (var content = store.get(file.getValue())) {
-                    Files.copy(content, folder.path.resolve(file.getKey()));
-                }
-            }
+            manifest.copyTo(folder.path, store);
             return folder;
         } catch (IOException | RuntimeException e) {
             folder.close();

@@ -60,7 +60,7 @@ public record Checkpoints(ArtifactStore store, Path scratch) {
     private CheckpointMeta restore(LoraTraining training, CheckpointRef ref) throws IOException {
         Path folder = scratch.resolve("restore-" + ref.step());
         try {
-            Folders.fetch(store, ref.files(), folder);
+            ref.files().copyTo(folder, store);
             return Json.read(training.restore(folder).getBytes(StandardCharsets.UTF_8), CheckpointMeta.class);
         } finally {
             Folders.delete(folder);

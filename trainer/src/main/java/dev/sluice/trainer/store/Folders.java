@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
-/// Folders of plain files, into the artifact store and out of it.
+/// Folders of plain files on their way to the artifact store.
 public final class Folders {
 
     private Folders() {}
@@ -24,16 +24,6 @@ public final class Folders {
             files.put(file.getFileName().toString(), store.put(file));
         }
         return Manifest.of(files);
-    }
-
-    /// Copies the files of a manifest into `folder`, sizes and hashes verified.
-    public static void fetch(ArtifactStore store, Manifest manifest, Path folder) throws IOException {
-        Files.createDirectories(folder);
-        for (var file : manifest.files().entrySet()) {
-            try (var content = store.get(file.getValue())) {
-                Files.copy(content, folder.resolve(file.getKey()));
-            }
-        }
     }
 
     /// Removes a folder and all in it; absent is fine.

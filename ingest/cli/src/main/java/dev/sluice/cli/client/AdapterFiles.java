@@ -5,9 +5,7 @@ import dev.sluice.cli.ExitCode;
 import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.store.ArtifactStore;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 
 /// Copies an adapter's files out of the artifact store, each checked against its hash.
 public final class AdapterFiles {
@@ -18,12 +16,7 @@ public final class AdapterFiles {
     /// @throws CliException if a file is missing, damaged or cannot be written
     public static void copy(AdapterPublished adapter, ArtifactStore store, Path folder) {
         try {
-            Files.createDirectories(folder);
-            for (var file : adapter.files().files().entrySet()) {
-                try (var content = store.get(file.getValue())) {
-                    Files.copy(content, folder.resolve(file.getKey()), StandardCopyOption.REPLACE_EXISTING);
-                }
-            }
+            adapter.files().copyTo(folder, store);
         } catch (IOException e) {
             throw new CliException(ExitCode.FAILED, "cannot copy adapter " + adapter.adapterId() + " to " + folder + ": " + e.getMessage(), e);
         }

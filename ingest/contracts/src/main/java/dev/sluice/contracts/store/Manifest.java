@@ -3,6 +3,10 @@ package dev.sluice.contracts.store;
 import dev.sluice.contracts.wire.Check;
 import dev.sluice.contracts.wire.Json;
 import dev.sluice.contracts.wire.Sha256;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Collections;
 import java.util.Map;
 import java.util.SortedMap;
@@ -52,5 +56,17 @@ public record Manifest(SortedMap<String, ArtifactRef> files) {
             throw new IllegalArgumentException("manifest has no file '" + name + "', it has " + files.keySet());
         }
         return ref;
+    }
+
+    /// Copies every file into `folder`, which is made when missing; sizes and hashes are verified on the way.
+    ///
+    /// @throws ArtifactException when one is missing or damaged
+    public void copyTo(Path folder, ArtifactStore store) throws IOException {
+        Files.createDirectories(folder);
+        for (var file : files.entrySet()) {
+            try (var content = store.get(file.getValue())) {
+                Files.copy(content, folder.resolve(file.getKey()), StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
     }
 }
