@@ -38,6 +38,9 @@ public final class DemoCommand implements Callable<Integer> {
     /// Of the sample's short conversations, packed without padding.
     private static final int TOKENS_PER_ROW = 512;
     private static final int ROWS_PER_STEP = 4;
+    /// Held-out prompts answered before and after, for a rate of exact answers; a few of them are shown.
+    private static final int ANSWERS = 48;
+    private static final int SHOWN_ANSWERS = 3;
 
     @Option(names = "--data", paramLabel = "DIR", description = "folder for the demo's data, emptied at the start (default: ~/.sluice-demo)")
     private Path data;
@@ -92,13 +95,16 @@ public final class DemoCommand implements Callable<Integer> {
                 null, null, null, null, true, true, null);
         return new JobSpec("demo-" + UUID.randomUUID().toString().substring(0, 8),
                 new ModelRef(Installation.current().sample().resolve("model").toUri(), null), DatasetRef.latest(DATASET), null, null,
-                training, null, null, null, null, new Evaluation(ALIAS, null, null, 3), false, "demo", null, null);
+                training, null, null, null, null, new Evaluation(ALIAS, null, null, ANSWERS), false, "demo", null, null);
     }
 
     private static String text(Outcome outcome) {
         var text = new StringBuilder();
         if (outcome.score() != null) {
-            text.append(ScoreText.score(outcome.score())).append('\n').append(ScoreText.samples(outcome.score().samples()));
+            var samples = outcome.score().samples();
+            text.append(ScoreText.score(outcome.score()))
+                    .append("\nThe first ").append(SHOWN_ANSWERS).append(" of ").append(samples.size()).append(" held-out prompts answered:\n\n")
+                    .append(ScoreText.samples(samples.subList(0, Math.min(SHOWN_ANSWERS, samples.size()))));
         }
         return text.append(ScoreText.promotion(outcome.promotion())).toString();
     }

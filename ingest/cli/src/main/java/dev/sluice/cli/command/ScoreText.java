@@ -45,7 +45,7 @@ final class ScoreText {
     }
 
     private static String oneLine(String text) {
-        return text == null ? "-" : text.strip().replace("\n", "\\n");
+        return text == null ? "-" : text.strip().replace("\n", " ⏎ ");
     }
 
     static String promotion(Promotion promotion) {
