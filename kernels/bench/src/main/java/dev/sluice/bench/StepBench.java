@@ -21,14 +21,24 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /// Whole training steps of a checkpoint, through the classes that the trainer uses: one sequence of random tokens, LoRA on attention
-/// and experts.
+/// and experts. All contexts belong to one run, so memory figures are those of the largest so far.
 @Command(name = "step", description = "Times training steps of a checkpoint folder.", mixinStandardHelpOptions = true)
 final class StepBench implements Callable<Integer> {
     private static final List<String> MODULES = List.of("q_proj", "k_proj", "v_proj", "o_proj");
     private static final List<String> PARAMETERS = List.of("mlp.experts.gate_up_proj", "mlp.experts.down_proj");
 
+    private static final String ROW = "%7d %10.2f %10.2f %10.2f %9.0f %9.3f %11.2f %11.5f %10.5f%n";
+    private static final String LINE = "{\"ctx\":%d,\"ms\":%.2f,\"min_ms\":%.2f,\"max_ms\":%.2f,\"tok_s\":%.0f,\"step_gib\":%.3f,"
+            + "\"used_gib\":%.2f,\"first_loss\":%.5f,\"last_loss\":%.5f}%n";
+
     @Option(names = "--model", required = true, description = "folder with config.json and safetensors files")
     private Path model;
+
+    @Option(names = "--random", description = "random weights: the folder needs config.json only")
+    private boolean random;
+
+    @Option(names = "--json", description = "one JSON object a line instead of a table")
+    private boolean json;
 
     @Option(names = "--backend", defaultValue = "auto", description = "auto, hopper, portable or cpu (default: ${DEFAULT-VALUE})")
     private String backend;
@@ -54,28 +64,32 @@ final class StepBench implements Callable<Integer> {
     @Override
     public Integer call() {
         var choice = Backends.installed().choose(backend);
-        try (var chosen = choice.backend(); var base = BaseModel.load(model, chosen)) {
-            System.out.println(choice.decision().description());
-            System.out.println("context  median ms     min ms     max ms  tokens/s  step GiB  in use GiB  first loss  last loss");
-            for (int context : contexts) {
-                run(chosen, base, context);
+        try (var chosen = choice.backend(); var base = open(chosen)) {
+            System.out.println((json ? "# " : "") + choice.decision().description());
+            System.out.println(json ? "# " + base.config().layers() + " layers"
+                    : "context  median ms     min ms     max ms  tokens/s  step GiB  in use GiB  first loss  last loss");
+            var adapter = Adapter.create(base, LoraSettings.of(rank, rank, MODULES, PARAMETERS), 1);
+            var settings = TrainingSettings.of(learningRate, Schedule.CONSTANT, 0, (warmup + steps) * contexts.size());
+            try (var training = new LoraTraining(base, adapter, settings)) {
+                for (int context : contexts) {
+                    run(chosen, training, row(context, base.config().vocabulary()));
+                }
             }
         }
         return 0;
     }
 
-    private void run(Backend chosen, BaseModel base, int context) {
-        var adapter = Adapter.create(base, LoraSettings.of(rank, rank, MODULES, PARAMETERS), 1);
-        var settings = TrainingSettings.of(learningRate, Schedule.CONSTANT, 0, warmup + steps);
-        var row = row(context, base.config().vocabulary());
-        try (var training = new LoraTraining(base, adapter, settings)) {
-            var reports = new ArrayList<StepReport>();
-            for (int i = 0; i < warmup + steps; i++) {
-                reports.add(training.step(List.of(row)));
-            }
-            var memory = chosen.memory();
-            print(context, reports, training.peakStepBytes(), memory.totalBytes() - memory.freeBytes());
+    private BaseModel open(Backend chosen) {
+        return random ? BaseModel.random(model, chosen) : BaseModel.load(model, chosen);
+    }
+
+    private void run(Backend chosen, LoraTraining training, TokenRow row) {
+        var reports = new ArrayList<StepReport>();
+        for (int i = 0; i < warmup + steps; i++) {
+            reports.add(training.step(List.of(row)));
         }
+        var memory = chosen.memory();
+        print(row.tokens(), reports, training.peakStepBytes(), memory.totalBytes() - memory.freeBytes());
     }
 
     private static TokenRow row(int context, int vocabulary) {
@@ -88,9 +102,8 @@ final class StepBench implements Callable<Integer> {
     private void print(int context, List<StepReport> reports, long stepBytes, long usedBytes) {
         double[] times = reports.stream().skip(warmup).mapToDouble(StepReport::milliseconds).sorted().toArray();
         double median = times[times.length / 2];
-        System.out.printf(Locale.ROOT, "%7d %10.2f %10.2f %10.2f %9.0f %9.3f %11.2f %11.5f %10.5f%n", context, median, times[0],
-                times[times.length - 1], context / median * 1e3, stepBytes / 0x1p30, usedBytes / 0x1p30, reports.getFirst().loss(),
-                reports.getLast().loss());
+        System.out.printf(Locale.ROOT, json ? LINE : ROW, context, median, times[0], times[times.length - 1], context / median * 1e3,
+                stepBytes / 0x1p30, usedBytes / 0x1p30, reports.getFirst().loss(), reports.getLast().loss());
         if (losses) {
             reports.forEach(report -> System.out.printf(Locale.ROOT, "  step %d loss %.6f gradient norm %.6f%n", report.step(),
                     report.loss(), report.gradNorm()));

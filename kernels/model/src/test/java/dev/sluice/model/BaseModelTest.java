@@ -11,8 +11,12 @@ import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.evaluation.Evaluation;
+import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.lora.LoraSettings;
 import dev.sluice.model.safetensors.SafetensorsWriter;
+import dev.sluice.model.training.LoraTraining;
+import dev.sluice.model.training.Schedule;
+import dev.sluice.model.training.TrainingSettings;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -50,6 +54,20 @@ class BaseModelTest {
         assertTrue(refusal.getMessage().contains("tensor model.norm.weight [32] is missing"), refusal.getMessage());
         assertTrue(refusal.getMessage().contains("tensor lm_head.weight F32 [60, 1] should have shape [60, 32]"), refusal.getMessage());
         assertTrue(refusal.getMessage().contains("model.layers.1.mlp.experts.2.up_proj.weight [16, 32] is missing"), refusal.getMessage());
+    }
+
+    @Test
+    void randomModelNeedsNoWeightFilesAndTrains() throws IOException {
+        Path model = SyntheticModel.sparse(3, 2, 16).write(folder);
+        Files.delete(model.resolve("model.safetensors"));
+        var row = TokenRow.of(new int[] {1, 2, 3, 4}, new boolean[] {false, true, true, true});
+        var lora = LoraSettings.of(2, 2, List.of("q_proj"), List.of("mlp.experts.gate_up_proj"));
+        try (var base = BaseModel.random(model, backend);
+                var training = new LoraTraining(base, Adapter.create(base, lora, 1), TrainingSettings.of(1e-2, Schedule.CONSTANT, 0, 2))) {
+            double first = training.step(List.of(row)).loss();
+            assertEquals(Math.log(base.config().vocabulary()), first, 0.3);
+            assertTrue(training.step(List.of(row)).loss() < first);
+        }
     }
 
     @Test

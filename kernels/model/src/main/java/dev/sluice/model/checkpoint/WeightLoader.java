@@ -34,6 +34,19 @@ public final class WeightLoader {
         }
     }
 
+    /// Weights of the right shapes and random values, for measuring without a checkpoint.
+    ///
+    /// @param model what to call it in a refusal
+    /// @param process scope that owns the weights
+    public static DecoderWeights random(Path model, DecoderConfig config, TensorNames names, Backend backend, Scope process) {
+        requireMemory(model, bytes(config, names, backend.activationType()), backend.memory());
+        try (var arena = Arena.ofConfined()) {
+            var weights = WeightTree.build(config, names, new RandomSource(backend, process, arena));
+            backend.synchronize();
+            return weights;
+        }
+    }
+
     private static void requireMemory(Path folder, long bytes, MemoryStatus memory) {
         if (bytes > memory.freeBytes()) {
             throw new OutOfMemoryException("the weights of " + folder, bytes, memory.freeBytes());

@@ -1,0 +1,70 @@
+package dev.sluice.model.checkpoint;
+
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/// Makes weights up: norms are one, biases zero, matrices uniform around zero. Matrices are cut from one block of random numbers
+/// at random places, because drawing tens of billions of numbers takes minutes and speed does not depend on them.
+final class RandomSource implements WeightSource {
+    private static final int BLOCK = 1 << 23;
+    /// Half the width of a uniform distribution with the standard deviation 0.02 that models are usually initialised with.
+    private static final double SPREAD = 0.02 * Math.sqrt(3);
+
+    private final Backend backend;
+    private final Scope process;
+    private final Arena arena;
+    private final SplittableRandom random = new SplittableRandom(1);
+    private final MemorySegment block;
+
+    /// @param arena owns the block
+    RandomSource(Backend backend, Scope process, Arena arena) {
+        this.backend = backend;
+        this.process = process;
+        this.arena = arena;
+        float[] values = new float[BLOCK];
+        for (int i = 0; i < BLOCK; i++) {
+            values[i] = (float) ((2 * random.nextDouble() - 1) * SPREAD);
+        }
+        this.block = encoded(values);
+    }
+
+    @Override
+    public boolean has(String name) {
+        return true;
+    }
+
+    @Override
+    public Tensor load(String name, long[] shape, List<Part> parts) {
+        Tensor tensor = process.allocate(name, backend.activationType(), shape);
+        if (shape.length == 1) {
+            float[] values = new float[Math.toIntExact(shape[0])];
+            Arrays.fill(values, name.endsWith(".bias") ? 0 : 1);
+            backend.upload(encoded(values), tensor);
+        } else {
+            fill(tensor);
+        }
+        return tensor;
+    }
+
+    private void fill(Tensor tensor) {
+        for (long first = 0; first < tensor.elements();) {
+            int from = random.nextInt(BLOCK / 2);
+            long count = Math.min(BLOCK - from, tensor.elements() - first);
+            backend.upload(block.asSlice(tensor.dtype().bytes(from), tensor.dtype().bytes(count)),
+                    tensor.view(tensor.name(), first, count));
+            first += count;
+        }
+    }
+
+    private MemorySegment encoded(float[] values) {
+        MemorySegment bytes = arena.allocate(backend.activationType().bytes(values.length), Long.BYTES);
+        Floats.encode(backend.activationType(), values, bytes, 0);
+        return bytes;
+    }
+}
