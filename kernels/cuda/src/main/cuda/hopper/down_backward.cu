@@ -12,7 +12,7 @@
  * Requires  compute capability 9.0; hidden % 64 == 0, width % 64 == 0, rank % 8 == 0, tokens * hidden < 2^32      Accumulates fp32
  * Launch    backward: grid min(output tiles, multiprocessors), block 384, dynamic shared SHARED_BYTES (tiles.h); no cluster
  *           row_weight: a thread a pick; weight_gradient: a warp a pick; both block FLAT_THREADS
- * Bound by  the matrix unit; near the bandwidth of gate_up      Source  Shazeer 2020 (SwiGLU); MegaBlocks      Twin  DownBackward.java */
+ * Bound by  the matrix unit; near the bandwidth of gate_up      Source  Shazeer 2020 (SwiGLU); MegaBlocks      Run by hopper_products.cu only */
 #include "grouped.cuh"
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)

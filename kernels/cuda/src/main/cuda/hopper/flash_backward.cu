@@ -7,14 +7,14 @@
  *                     work in that order too, head after head, so each waits only for blocks that have begun, and a head's dq stays in L2
  *   flash_gradient    sums the splits in order, scales, rounds and unpermutes dq, dk or dv
  * Shapes    as flash_forward.cu; dout as out; delta, lse2 [heads, 64 query_blocks] f32   turns [heads * query_blocks + 1] int32, zero before
- *           the first launch and again after each   dq [heads, query_blocks, 64 HEAD] f32   dk, dv [splits, kv_heads, key_blocks, 128 HEAD] f32, all
+ *           a launch and again after it   dq [heads, query_blocks, 64 HEAD] f32   dk, dv [splits, kv_heads, key_blocks, 128 HEAD] f32, all
  *           three in the order of registers: [warpgroup][4 accumulators][thread]   last_query [tokens] int32: last query that sees the key
  * Maps      bf16, 128-byte swizzle, zeros outside: {HEAD, heads of the tensor, tokens}; q, dout box {64, 1, 64}, k, v box {64, 1, 128}
  * Requires  compute capability 9.0; HEAD 128; heads % kv_heads == 0, (heads / kv_heads) % splits == 0
  * Launch    backward: grid key_blocks * kv_heads * splits, block 384, dynamic shared BackwardPlan::SHARED_BYTES (tiles.h)
  *           prepare: a warp a (padded token, head), block FLAT_THREADS; gradient: grid (64-row blocks * parts, heads), block 128
  *           no cluster      Accumulates fp32; p and ds bf16
- * Bound by  the matrix unit      Source  Dao 2023, FlashAttention-2, section 3.1.2; Shah et al. 2024, FlashAttention-3      Twin  Flash.java */
+ * Bound by  the matrix unit      Source  Dao 2023, FlashAttention-2, section 3.1.2; Shah et al. 2024, FlashAttention-3      Twin  HopperAttention.java */
 #include "flash.cuh"
 
 namespace flash {
@@ -315,6 +315,7 @@ __device__ __forceinline__ void backward(const CUtensorMap& q, const CUtensorMap
 }  // namespace flash
 
 static_assert(flash::BackwardPlan<128>::SHARED_BYTES == FLASH_BACKWARD_128_SHARED_BYTES);
+static_assert(flash::WARPGROUP == FLASH_GRADIENT_THREADS);
 static_assert(flash::BackwardPlan<128>::QUERIES == FLASH_BACKWARD_QUERIES && flash::BackwardPlan<128>::KEYS == FLASH_BACKWARD_KEYS);
 
 extern "C" __global__ void __launch_bounds__(flash::THREADS, 1)

@@ -7,7 +7,7 @@
  * Requires  compute capability 9.0; HEAD 64 or 128; heads % kv_heads == 0      Accumulates fp32; probabilities bf16
  * Launch    grid min(ceil(tokens / 128) * heads, multiprocessors), block 384, dynamic shared Plan::SHARED_BYTES (tiles.h); no cluster
  * Bound by  the matrix unit (HEAD 128); exponentials (HEAD 64)
- * Source    Dao 2023, FlashAttention-2, section 3.1; Shah et al. 2024, FlashAttention-3, sections 3.1 and 3.2      Twin  Flash.java */
+ * Source    Dao 2023, FlashAttention-2, section 3.1; Shah et al. 2024, FlashAttention-3, sections 3.1 and 3.2      Twin  HopperAttention.java */
 #include "flash.cuh"
 
 namespace flash {

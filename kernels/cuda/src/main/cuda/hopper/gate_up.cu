@@ -7,7 +7,7 @@
  * Requires  compute capability 9.0; hidden % 64 == 0, width % 8 == 0, rank % 8 == 0, tokens * hidden < 2^32      Accumulates fp32, rounds once
  * Launch    grid min(output tiles, multiprocessors), block 384, dynamic shared SHARED_BYTES (tiles.h); no cluster
  * Bound by  the matrix unit at 128 rows an expert and more, else bandwidth of w      Source  Shazeer 2020 (SwiGLU); Hu et al. 2021; MegaBlocks
- * Twin      GateUp.java */
+ * Run by   hopper_products.cu only: saving gate and up, it is slower than gemm.cu and a separate activation */
 #include "grouped.cuh"
 
 namespace gate_up {

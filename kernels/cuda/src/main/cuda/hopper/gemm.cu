@@ -12,9 +12,9 @@
  * Bound by  wgmma above some 100 rows an expert, weight bytes below      Source  Hu et al. 2021 eq. 3; CUTLASS's warp-specialised pipeline
  * Twin      HopperGemm.java */
 #include "../common/numbers.cuh"
-#include "../common/ptx.cuh"
 #include "../common/tiles.h"
-#include "hopper.cuh"
+#include "ptx.cuh"
+#include "wgmma.cuh"
 
 namespace hopper_gemm {
 
@@ -69,26 +69,26 @@ struct Ring {
 };
 
 template <bool TRANSPOSED>
-__device__ __forceinline__ void copy_right(uint32_t to, const CUtensorMap* map, uint32_t full, int depth, int column, int expert) {
-    if constexpr (TRANSPOSED) hopper::copy_box(to, map, full, 0, depth, column / 64, expert);
-    else hopper::copy_box(to, map, full, depth, column, expert);
+__device__ __forceinline__ void copy_right(uint32_t to, const CUtensorMap& map, uint32_t full, int depth, int column, int expert) {
+    if constexpr (TRANSPOSED) ptx::load_box(to, map, full, 0, depth, column / 64, expert);
+    else ptx::load_box(to, map, full, depth, column, expert);
 }
 
 template <bool TRANSPOSED>
-__device__ __forceinline__ void produce(const Work& work, const CUtensorMap* a_map, const CUtensorMap* w_map, const CUtensorMap* z_map,
-                                        const CUtensorMap* u_map, uint32_t base, uint32_t full, uint32_t empty) {
-    if (threadIdx.x >= 32 || !hopper::elect()) return;
+__device__ __forceinline__ void produce(const Work& work, const CUtensorMap& a_map, const CUtensorMap& w_map, const CUtensorMap& z_map,
+                                        const CUtensorMap& u_map, uint32_t base, uint32_t full, uint32_t empty) {
+    if (threadIdx.x >= 32 || !ptx::elected()) return;
     const int blocks = (work.p.k + DEPTH - 1) / DEPTH;
     Ring ring;
     for (int w = blockIdx.x; w < work.total; w += gridDim.x) {
         int column;
         const Tile tile = work.tile(w, column);
         for (int block = 0; block < blocks + (work.p.rank > 0); block++) {
-            hopper::wait(empty + 8 * ring.stage, ring.phase ^ 1);
+            ptx::wait(empty + 8 * ring.stage, ring.phase ^ 1);
             const uint32_t to = base + ring.stage * STAGE, ready = full + 8 * ring.stage;
             const bool update = block == blocks;
-            hopper::arrive_expecting(ready, STAGE);
-            hopper::copy_box(to, update ? z_map : a_map, ready, update ? 0 : block * DEPTH, tile.first);
+            ptx::arrive_expecting(ready, STAGE);
+            ptx::load_box(to, update ? z_map : a_map, ready, update ? 0 : block * DEPTH, tile.first);
             copy_right<TRANSPOSED>(to + A_BYTES, update ? u_map : w_map, ready, update ? 0 : block * DEPTH, column, tile.expert);
             ring.next();
         }
@@ -97,12 +97,12 @@ __device__ __forceinline__ void produce(const Work& work, const CUtensorMap* a_m
 
 // As `produce`, with the rows of A gathered by all 128 threads. Their writes become visible to the product two stages later.
 template <bool TRANSPOSED>
-__device__ __forceinline__ void produce_gathered(const Work& work, const CUtensorMap* w_map, const CUtensorMap* z_map, const CUtensorMap* u_map,
+__device__ __forceinline__ void produce_gathered(const Work& work, const CUtensorMap& w_map, const CUtensorMap& z_map, const CUtensorMap& u_map,
                                                  uint32_t base, uint32_t full, uint32_t empty) {
     constexpr int LAG = 2;
     const Product& p = work.p;
     const int t = threadIdx.x, blocks = (p.k + DEPTH - 1) / DEPTH;
-    const bool lead = t < 32 && hopper::elect();
+    const bool lead = t < 32 && ptx::elected();
     Ring ring;
     int issued = 0, handed = 0;                               // handed: the next stage to hand over
     for (int w = blockIdx.x; w < work.total; w += gridDim.x) {
@@ -118,7 +118,7 @@ __device__ __forceinline__ void produce_gathered(const Work& work, const CUtenso
             from[i] = p.a + static_cast<long long>(in ? p.a_rows[tile.first + r] : 0) * p.lda + t % 8 * 8;
         }
         for (int block = 0; block < blocks + (p.rank > 0); block++) {
-            hopper::wait(empty + 8 * ring.stage, ring.phase ^ 1);
+            ptx::wait(empty + 8 * ring.stage, ring.phase ^ 1);
             const uint32_t to = base + ring.stage * STAGE, ready = full + 8 * ring.stage;
             const bool update = block == blocks;
             if (!update) {
@@ -132,14 +132,14 @@ __device__ __forceinline__ void produce_gathered(const Work& work, const CUtenso
             }
             ptx::commit_copies();
             if (lead) {
-                hopper::arrive_expecting(ready, update ? STAGE : B_BYTES);
-                if (update) hopper::copy_box(to, z_map, ready, 0, tile.first);
+                ptx::arrive_expecting(ready, update ? STAGE : B_BYTES);
+                if (update) ptx::load_box(to, z_map, ready, 0, tile.first);
                 copy_right<TRANSPOSED>(to + A_BYTES, update ? u_map : w_map, ready, update ? 0 : block * DEPTH, column, tile.expert);
             }
             ptx::wait_copies<LAG>();
-            hopper::fence_async();
+            ptx::fence_async_shared();
             if (issued >= LAG) {
-                hopper::arrive(full + 8 * handed);
+                ptx::arrive(full + 8 * handed);
                 if (++handed == STAGES) handed = 0;
             }
             issued++;
@@ -147,9 +147,9 @@ __device__ __forceinline__ void produce_gathered(const Work& work, const CUtenso
         }
     }
     ptx::wait_copies<0>();
-    hopper::fence_async();
+    ptx::fence_async_shared();
     for (int i = min(issued, LAG); i > 0; i--) {
-        hopper::arrive(full + 8 * handed);
+        ptx::arrive(full + 8 * handed);
         if (++handed == STAGES) handed = 0;
     }
 }
@@ -159,7 +159,7 @@ __device__ __forceinline__ void store(const Product& p, const float (&acc)[128],
     const int t = threadIdx.x % 128, warp = t / 32, lane = t % 32, live = min(64, tile.rows - row0);
 #pragma unroll
     for (int part = 0; part < COLUMNS / 64; part++) {
-        hopper::barrier(1 + group, 128);                      // the part before has been read
+        ptx::sync_named(1 + group, 128);                      // the part before has been read
 #pragma unroll
         for (int n = 0; n < 8; n++) {
             const float* v = acc + (part * 8 + n) * 4;
@@ -167,7 +167,7 @@ __device__ __forceinline__ void store(const Product& p, const float (&acc)[128],
             ptx::store4(to, pack(v[0], v[1]));
             ptx::store4(to + 8 * OUT_ROW, pack(v[2], v[3]));
         }
-        hopper::barrier(1 + group, 128);
+        ptx::sync_named(1 + group, 128);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             const int r = i * 16 + t / 8, c = column + part * 64 + t % 8 * 8;
@@ -188,6 +188,13 @@ __device__ __forceinline__ void store(const Product& p, const float (&acc)[128],
     }
 }
 
+// The k16-th 16 columns of a stage's A times the same rows of its right operand.
+template <bool TRANSPOSED>
+__device__ __forceinline__ void multiply(float (&acc)[COLUMNS / 2], uint32_t a, uint32_t b, int k16, int accumulate) {
+    wgmma::Product<COLUMNS>::add<TRANSPOSED ? wgmma::MN_MAJOR : wgmma::K_MAJOR>(
+        acc, wgmma::k_major(a + k16 * 32), TRANSPOSED ? wgmma::mn_major<SLAB>(b + k16 * 2048) : wgmma::k_major(b + k16 * 32), accumulate);
+}
+
 template <bool TRANSPOSED>
 __device__ __forceinline__ void consume(const Work& work, uint32_t base, uint32_t full, uint32_t empty) {
     const Product& p = work.p;
@@ -201,67 +208,65 @@ __device__ __forceinline__ void consume(const Work& work, uint32_t base, uint32_
         float acc[128];
         int before = -1;                                      // stage of the product still in flight
         for (int block = 0; block < blocks; block++) {
-            hopper::wait(full + 8 * ring.stage, ring.phase);
+            ptx::wait(full + 8 * ring.stage, ring.phase);
             if (busy) {
                 const uint32_t a = base + ring.stage * STAGE + row0 * 128, b = base + ring.stage * STAGE + A_BYTES;
-                hopper::fence_product();
+                wgmma::fence();
 #pragma unroll
                 for (int k16 = 0; k16 < DEPTH / 16; k16++) {
-                    hopper::multiply<TRANSPOSED>(acc, hopper::depth_major(a + k16 * 32),
-                                                 TRANSPOSED ? hopper::column_major(b + k16 * 2048, SLAB) : hopper::depth_major(b + k16 * 32), block | k16);
+                    multiply<TRANSPOSED>(acc, a, b, k16, block | k16);
                 }
-                hopper::commit_product();
-                hopper::wait_product<1>();
+                wgmma::commit();
+                wgmma::wait<1>();
             }
-            if (before >= 0 && lead) hopper::arrive(empty + 8 * before);
+            if (before >= 0 && lead) ptx::arrive(empty + 8 * before);
             before = ring.stage;
             ring.next();
         }
         if (p.rank > 0) {                                     // the low-rank update, outside the loop: inside, ptxas would serialise it
-            hopper::wait(full + 8 * ring.stage, ring.phase);
+            ptx::wait(full + 8 * ring.stage, ring.phase);
             if (busy) {
                 const uint32_t a = base + ring.stage * STAGE + row0 * 128, b = base + ring.stage * STAGE + A_BYTES;
                 for (int k16 = 0; k16 * 16 < p.rank; k16++) {
-                    hopper::fence_product();
-                    hopper::multiply<TRANSPOSED>(acc, hopper::depth_major(a + k16 * 32),
-                                                 TRANSPOSED ? hopper::column_major(b + k16 * 2048, SLAB) : hopper::depth_major(b + k16 * 32), 1);
-                    hopper::commit_product();
-                    hopper::wait_product<0>();
+                    wgmma::fence();
+                    multiply<TRANSPOSED>(acc, a, b, k16, 1);
+                    wgmma::commit();
+                    wgmma::wait<0>();
                 }
             }
-            if (lead) hopper::arrive(empty + 8 * before);
+            if (lead) ptx::arrive(empty + 8 * before);
             before = ring.stage;
             ring.next();
         }
-        hopper::wait_product<0>();
-        if (lead) hopper::arrive(empty + 8 * before);
+        wgmma::wait<0>();
+        if (lead) ptx::arrive(empty + 8 * before);
         if (busy) store(p, acc, base + OUT + row0 * OUT_ROW, group, tile, row0, column);
     }
 }
 
 template <bool TRANSPOSED, bool GATHER>
-__device__ __forceinline__ void run(const CUtensorMap* a_map, const CUtensorMap* w_map, const CUtensorMap* z_map, const CUtensorMap* u_map, const Product& p) {
+__device__ __forceinline__ void run(const CUtensorMap& a_map, const CUtensorMap& w_map, const CUtensorMap& z_map, const CUtensorMap& u_map, const Product& p) {
     extern __shared__ __align__(1024) uint8_t shared[];
     const uint32_t base = ptx::shared_address(shared), full = base + BARRIERS, empty = full + STAGES * 8;
     if (threadIdx.x == 0) {
         for (int i = 0; i < STAGES; i++) {
-            hopper::init_barrier(full + 8 * i, GATHER ? 129 : 1); // every gathering thread, and the copy engine's leader
-            hopper::init_barrier(empty + 8 * i, 2);           // both multiplying warpgroups
+            ptx::init_barrier(full + 8 * i, GATHER ? 129 : 1); // every gathering thread, and the copy engine's leader
+            ptx::init_barrier(empty + 8 * i, 2);           // both multiplying warpgroups
         }
-        hopper::fence_barrier_init();
+        ptx::publish_barriers();
     }
     __syncthreads();
     const Work work(p);
     if (threadIdx.x < 128) {
         if constexpr (GATHER) {
-            hopper::shrink_registers<72>();
+            ptx::give_registers<72>();
             produce_gathered<TRANSPOSED>(work, w_map, z_map, u_map, base, full, empty);
         } else {
-            hopper::shrink_registers<40>();
+            ptx::give_registers<40>();
             produce<TRANSPOSED>(work, a_map, w_map, z_map, u_map, base, full, empty);
         }
     } else {
-        if constexpr (GATHER) hopper::grow_registers<216>(); else hopper::grow_registers<232>();
+        if constexpr (GATHER) ptx::take_registers<216>(); else ptx::take_registers<232>();
         consume<TRANSPOSED>(work, base, full, empty);
     }
 }
@@ -272,7 +277,7 @@ __device__ __forceinline__ void run(const CUtensorMap* a_map, const CUtensorMap*
     extern "C" __global__ void __launch_bounds__(HOPPER_GEMM_THREADS, 1)                                                                           \
     hopper_gemm_##NAME(const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap w, const __grid_constant__ CUtensorMap z,        \
                        const __grid_constant__ CUtensorMap u, const __grid_constant__ hopper_gemm::Product p) {                                    \
-        hopper_gemm::run<TRANSPOSED, GATHER>(&a, &w, &z, &u, p);                                                                                   \
+        hopper_gemm::run<TRANSPOSED, GATHER>(a, w, z, u, p);                                                                                   \
     }
 HOPPER_GEMM(nt, false, false)
 HOPPER_GEMM(nn, true, false)

@@ -3,7 +3,6 @@
 #include "../common/numbers.cuh"
 #include "../common/tiles.h"
 #include "ptx.cuh"
-#include "tiles.h"
 #include "wgmma.cuh"
 
 namespace grouped {

@@ -3,7 +3,5 @@
 #include "linear.cu"
 #include "gate_up.cu"
 #include "down_backward.cu"
-#include "attention_forward.cu"
-#include "attention_backward.cu"
 #include "flash_forward.cu"
 #include "flash_backward.cu"

@@ -12,7 +12,7 @@
  *           Accumulates fp32
  * Launch    grid min(output tiles, multiprocessors), block 384, dynamic shared Plan::SHARED_BYTES (tiles.h); no cluster
  * Bound by  the matrix unit at 128 rows an expert and more, else bandwidth of W      Source  Hu et al. 2021 eq. 3; grouping: MegaBlocks
- * Twin      Linear.java */
+ * Run by   hopper_products.cu only: gemm.cu is what the backend launches */
 #include "grouped.cuh"
 
 namespace linear {

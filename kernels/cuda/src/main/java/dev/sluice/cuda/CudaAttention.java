@@ -6,7 +6,7 @@ import dev.sluice.compute.Segments;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.AttentionOps;
 
-/// Twin of `attention_forward.cu` and `attention_backward.cu`.
+/// Twin of `attention_forward.cu` and `attention_backward.cu`, which take every head that [HopperAttention] does not.
 final class CudaAttention implements AttentionOps {
     private static final int FORWARD_QUERIES = TileSizes.of("ATTENTION_FORWARD_QUERIES");
     private static final int FORWARD_THREADS = TileSizes.of("ATTENTION_FORWARD_THREADS");
@@ -16,7 +16,6 @@ final class CudaAttention implements AttentionOps {
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int ROW_THREADS = TileSizes.of("ROW_THREADS");
     private static final long BLOCKS_PER_MULTIPROCESSOR = 8;
-    private static final long HOPPER_BLOCKS_PER_MULTIPROCESSOR = 4;
     private static final int[] HEADS = {64, 128};
 
     private final Device device;
@@ -24,9 +23,6 @@ final class CudaAttention implements AttentionOps {
     CudaAttention(Device device) {
         this.device = device;
     }
-
-    /// Which keys and queries see each other: INT32 [tokens] each, as the kernels' contract says.
-    private record Bounds(Tensor firstKey, Tensor lastQuery) {}
 
     @Override
     public void forward(Tensor q, Tensor k, Tensor v, Segments segments, Shape shape, Tensor out, Tensor lse, Scope scratch) {
@@ -37,13 +33,13 @@ final class CudaAttention implements AttentionOps {
         int head = head(operation, shape);
         try (var own = scratch.child("attention.forward")) {
             var bounds = bounds(segments, shape, own);
-            if (HopperAttention.suits(device, shape)) {
-                new HopperAttention(device, shape, tokens).forward(q, k, v, bounds.firstKey, out, lse);
+            if (HopperAttention.suitsForward(device, shape)) {
+                new HopperAttention(device, shape, tokens).forward(q, k, v, bounds.firstKey(), out, lse);
                 return;
             }
             device.launch("attention_forward_" + head).grid(Math.ceilDiv(tokens, FORWARD_QUERIES), shape.heads()).block(FORWARD_THREADS)
                     .sharedBytes((FORWARD_QUERIES + 4 * KEYS) * head * 2)
-                    .pointer(q).pointer(k).pointer(v).pointer(bounds.firstKey).pointerAndFormat(shape.sinks()).pointer(out).pointer(lse)
+                    .pointer(q).pointer(k).pointer(v).pointer(bounds.firstKey()).pointerAndFormat(shape.sinks()).pointer(out).pointer(lse)
                     .int32(tokens).int32(shape.heads()).int32(shape.kvHeads()).int32(shape.headDim()).int32(shape.valueDim())
                     .float32(shape.scale()).run();
         }
@@ -63,24 +59,21 @@ final class CudaAttention implements AttentionOps {
         int head = head(operation, shape);
         try (var own = scratch.child("attention.backward")) {
             var bounds = bounds(segments, shape, own);
+            if (HopperAttention.suitsBackward(device, shape)) {
+                new HopperAttention(device, shape, tokens).backward(dOut, q, k, v, out, lse, bounds, dq, dk, dv, own);
+                return;
+            }
             var delta = own.allocate("delta", DType.FLOAT32, tokens, shape.heads());
             device.launch("attention_delta").grid(Math.ceilDiv(delta.elements(), ROW_THREADS / 32)).block(ROW_THREADS)
                     .pointer(dOut).pointer(out).pointer(delta).int64(delta.elements()).int32(shape.valueDim()).run();
-            boolean hopper = HopperAttention.suits(device, shape);
-            int shares = shares(Math.ceilDiv(tokens, hopper ? HopperAttention.OWN : KEYS), shape, hopper);
+            int shares = shares(Math.ceilDiv(tokens, KEYS), shape);
             var partials = shares == 1 ? null : own.allocate("partials", DType.FLOAT32, shares, dk.elements() + dv.elements());
-            if (hopper) {
-                var passes = new HopperAttention(device, shape, tokens);
-                passes.backwardKeys(dOut, q, k, v, lse, delta, bounds.lastQuery, dk, dv, partials, shares);
-                passes.backwardQueries(dOut, q, k, v, lse, delta, bounds.firstKey, dq);
-            } else {
-                sizes(pass("attention_backward_keys_" + head, head, Math.ceilDiv(tokens, KEYS), shape.kvHeads(), shares)
-                        .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
-                        .pointer(bounds.lastQuery).pointer(dk).pointer(dv).pointer(partials), tokens, shape);
-                sizes(pass("attention_backward_queries_" + head, head, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads(), 1)
-                        .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey)
-                        .pointer(dq), tokens, shape);
-            }
+            sizes(pass("attention_backward_keys_" + head, head, Math.ceilDiv(tokens, KEYS), shape.kvHeads(), shares)
+                    .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey())
+                    .pointer(bounds.lastQuery()).pointer(dk).pointer(dv).pointer(partials), tokens, shape);
+            sizes(pass("attention_backward_queries_" + head, head, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads(), 1)
+                    .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey())
+                    .pointer(dq), tokens, shape);
             if (partials != null) {
                 sum(partials, 0, dk, shares);
                 sum(partials, shares * dk.elements(), dv, shares);
@@ -89,9 +82,9 @@ final class CudaAttention implements AttentionOps {
     }
 
     /// How many blocks share a key-value head's query heads: enough of them to even out that early keys are seen by most queries.
-    private int shares(long tiles, Shape shape, boolean hopper) {
+    private int shares(long tiles, Shape shape) {
         int group = shape.heads() / shape.kvHeads();
-        long enough = (hopper ? HOPPER_BLOCKS_PER_MULTIPROCESSOR : BLOCKS_PER_MULTIPROCESSOR) * device.multiprocessors();
+        long enough = BLOCKS_PER_MULTIPROCESSOR * device.multiprocessors();
         int shares = 1;
         while (group % (2 * shares) == 0 && tiles * shape.kvHeads() * shares < enough) {
             shares *= 2;
@@ -114,12 +107,13 @@ final class CudaAttention implements AttentionOps {
                 .float32(shape.scale()).run();
     }
 
-    private Bounds bounds(Segments segments, Shape shape, Scope own) {
+    private HopperAttention.Bounds bounds(Segments segments, Shape shape, Scope own) {
         int tokens = segments.tokens();
-        var bounds = new Bounds(own.allocate("first key", DType.INT32, tokens), own.allocate("last query", DType.INT32, tokens));
+        var bounds = new HopperAttention.Bounds(own.allocate("first key", DType.INT32, tokens),
+                own.allocate("last query", DType.INT32, tokens));
         device.launch("attention_bounds").grid(Math.ceilDiv(tokens, FLAT_THREADS)).block(FLAT_THREADS)
                 .pointer(segments.device()).int32(segments.count()).int32(tokens).int32(shape.window())
-                .pointer(bounds.firstKey).pointer(bounds.lastQuery).run();
+                .pointer(bounds.firstKey()).pointer(bounds.lastQuery()).run();
         return bounds;
     }
 

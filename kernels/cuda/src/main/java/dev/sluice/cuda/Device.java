@@ -15,8 +15,8 @@ import jcuda.driver.JCudaDriver;
 /// An open GPU: its context, one compute stream and its kernels. It belongs to the thread that opened it, because CUDA
 /// contexts are per thread.
 final class Device implements AutoCloseable {
-    /// Names of kernels that live in the hopper image.
-    private static final String HOPPER_PREFIX = "hopper_";
+    /// How names of kernels in the hopper image begin.
+    private static final List<String> HOPPER_PREFIXES = List.of("hopper_", "flash_");
     private static final int DYNAMIC_SHARED_BYTES = 8;
     private static final int DEFAULT_SHARED_BYTES = 48 * 1024;
 
@@ -125,7 +125,7 @@ final class Device implements AutoCloseable {
 
     private Kernel find(String name) {
         var function = new Function();
-        String image = name.startsWith(HOPPER_PREFIX) ? HopperProvider.NAME : PortableProvider.NAME;
+        String image = HOPPER_PREFIXES.stream().anyMatch(name::startsWith) ? HopperProvider.NAME : PortableProvider.NAME;
         JCudaDriver.cuModuleGetFunction(function, modules.get(image), name);
         return new Kernel(name, function);
     }

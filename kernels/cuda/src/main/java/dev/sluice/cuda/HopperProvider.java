@@ -5,7 +5,7 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.BackendProvider;
 import java.util.List;
 
-/// H100 and H200: matrix products by wgmma and the tensor copy engine, everything else by the portable kernels.
+/// H100 and H200: matrix products and attention by wgmma and the tensor copy engine, everything else by the portable kernels.
 public final class HopperProvider implements BackendProvider {
     static final String NAME = "hopper";
 

@@ -27,7 +27,7 @@ public interface AttentionContract extends Contract {
     /// heads, key-value heads, head and value width, window
     @ParameterizedTest
     @CsvSource({"1,1,8,8,0", "4,2,16,16,0", "6,3,20,20,0", "3,1,7,5,0", "2,2,24,16,0", "4,1,16,32,0",
-        "2,1,8,8,1", "2,1,8,8,2", "2,1,8,8,33", "2,2,8,8,64", "2,1,8,8,100"})
+        "2,1,8,8,1", "2,1,8,8,2", "2,1,8,8,33", "2,2,8,8,64", "2,1,8,8,100", "2,1,64,64,0", "4,1,128,128,0", "2,2,128,128,33"})
     default void attentionMatchesItsReferenceForAnyHeads(int heads, int kvHeads, int width, int valueWidth, int window) {
         try (var world = world(heads * 31L + window)) {
             new Case(world, world.segments(1, 70, 1, 33), heads, kvHeads, width, valueWidth, window, false)
