@@ -61,7 +61,7 @@ public class TrainerService implements TrainerView {
     TrainerService(TrainerConfig config, Config all, MeterRegistry registry,
             @ConfigProperty(name = "quarkus.application.version") String version) {
         this.config = config;
-        this.connection = KafkaSettings.read(all);
+        this.connection = KafkaConnection.configured("sluice-trainer", key -> all.getOptionalValue(key, String.class));
         this.topics = new Topics(config.topicPrefix());
         this.metrics = new TrainerMetrics(registry);
         this.version = version;

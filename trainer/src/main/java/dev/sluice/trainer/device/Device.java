@@ -38,12 +38,18 @@ public final class Device implements AutoCloseable {
         return choice;
     }
 
+    /// Whether that base model is loaded.
+    public boolean holds(Path folder, String hash) {
+        requireOwner();
+        return model != null && model.folder().equals(folder) && hash.equals(modelHash);
+    }
+
     /// The base model in `folder` on the open backend, loaded unless it already is.
     ///
     /// @param hash tells models apart, so that one replaced in place is loaded again
     public BaseModel model(Path folder, String hash) {
         requireOwner();
-        if (model == null || !model.folder().equals(folder) || !hash.equals(modelHash)) {
+        if (!holds(folder, hash)) {
             dropModel();
             model = BaseModel.load(folder, choice.backend());
             modelHash = hash;

@@ -34,6 +34,12 @@ public final class TrainingRows {
         return totalSteps;
     }
 
+    /// Tokens that a micro-batch can have at most.
+    public int largestMicroBatch() {
+        int longest = rows.stream().mapToInt(TokenRow::tokens).max().orElseThrow();
+        return Math.multiplyExact(longest, plan.batchSize());
+    }
+
     /// The micro-batches of a step: each one token row, its rows side by side as segments, nothing padded.
     ///
     /// @param step 0 for the first

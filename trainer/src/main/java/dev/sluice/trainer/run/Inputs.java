@@ -18,7 +18,9 @@ import java.nio.file.Path;
 ///
 /// @param start the adapter before the first step
 /// @param modelRef the base model with its hash
-record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapter start, PreparedDataset prepared, TrainingRows rows) {
+/// @param memory how the run uses memory
+record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapter start, PreparedDataset prepared, TrainingRows rows,
+        MemoryChoice memory) {
 
     /// Loads them, cheap checks first: rows before the model.
     static Inputs load(Workshop shop, JobState job) throws InterruptedException {
@@ -30,8 +32,10 @@ record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapt
         try {
             Backends.Choice backend = shop.device().backend(spec.backend().equals(Backends.AUTO) ? shop.defaultBackend() : spec.backend());
             Settings.checkPrecision(spec.training().precision(), backend.backend().activationType(), backend.decision().chosen());
+            var memory = MemoryChoice.of(folder, Settings.lora(spec.lora()), backend.backend(), rows.largestMicroBatch(),
+                    shop.device().holds(folder, hash));
             BaseModel model = shop.device().model(folder, hash);
-            return new Inputs(backend, model, new ModelRef(spec.model().uri(), hash), adapter(shop, model, spec), prepared, rows);
+            return new Inputs(backend, model, new ModelRef(spec.model().uri(), hash), adapter(shop, model, spec), prepared, rows, memory);
         } catch (OutOfMemoryException e) {
             throw JobException.reject(JobCode.VRAM_ESTIMATE, e);
         }

@@ -22,10 +22,12 @@ final class Settings {
     }
 
     /// @param totalSteps optimiser steps of the run
-    static TrainingSettings training(Training training, int totalSteps) {
+    /// @param gradientCheckpointing compute layers again in the backward pass
+    static TrainingSettings training(Training training, int totalSteps, boolean gradientCheckpointing) {
         double clip = training.clip() == 0 ? Double.POSITIVE_INFINITY : training.clip();
         return new TrainingSettings(training.learningRate(), schedule(training), Math.min(training.warmupSteps(totalSteps), totalSteps),
-                totalSteps, training.beta1(), training.beta2(), training.epsilon(), training.weightDecay(), clip, true);
+                totalSteps, training.beta1(), training.beta2(), training.epsilon(), training.weightDecay(), clip,
+                gradientCheckpointing);
     }
 
     static AdapterFormat format(dev.sluice.contracts.job.AdapterFormat format) {

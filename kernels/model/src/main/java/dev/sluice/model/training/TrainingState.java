@@ -37,7 +37,8 @@ final class TrainingState {
     TrainingState(Backend backend, ParameterArena parameters, AdapterLayout layout, TrainingSettings settings) {
         this.backend = backend;
         this.parameters = parameters;
-        this.identity = Digests.sha256(settings + "\n" + layout);
+        // Whether layers are computed again may differ between two attempts of a run, by the memory that each finds.
+        this.identity = Digests.sha256(settings.withGradientCheckpointing(true) + "\n" + layout);
     }
 
     /// What is not a tensor.
