@@ -88,6 +88,11 @@ public final class BaseModel implements AutoCloseable {
         return weights;
     }
 
+    /// Bytes of the weights in the backend's memory.
+    public long bytes() {
+        return process.bytes();
+    }
+
     /// Frees the weights. Runs and evaluations on this model must be closed before.
     @Override
     public void close() {

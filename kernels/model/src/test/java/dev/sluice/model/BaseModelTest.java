@@ -148,6 +148,8 @@ class BaseModelTest {
             assertEquals(2 * ((32 + 32) * 2 + 4 * (16 + 32) * 2), plan.adapterParameters());
             assertEquals(plan.weightBytes(), 4L * (60 * 32 * 2 + 32 + 2 * (64 + 16 + 2 * 1024 + 2 * 512 + 128 + 4 * 3 * 512)));
             assertEquals("qwen3_moe", model.config().modelType());
+            long padding = model.bytes() - plan.weightBytes();
+            assertTrue(padding >= 0 && padding < 64 * 40, "padding " + padding);
         }
         plan.requireFits(new MemoryStatus(1L << 30, 1L << 30), 1000);
         var refusal = assertThrows(OutOfMemoryException.class, () -> plan.requireFits(new MemoryStatus(1L << 30, 1 << 20), 1000));

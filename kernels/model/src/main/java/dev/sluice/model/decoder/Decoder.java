@@ -105,6 +105,11 @@ public final class Decoder implements AutoCloseable {
         return weights.finalNorm();
     }
 
+    /// Bytes held besides the base model and the adapter.
+    public long bytes() {
+        return rope.bytes();
+    }
+
     @Override
     public void close() {
         rope.close();

@@ -52,6 +52,10 @@ final class RopeTable implements AutoCloseable {
         return sin;
     }
 
+    long bytes() {
+        return scope == null ? 0 : scope.bytes();
+    }
+
     @Override
     public void close() {
         if (scope != null) {

@@ -91,6 +91,12 @@ public final class LoraTraining implements AutoCloseable {
         return peakStepBytes;
     }
 
+    /// Most bytes that the run has held at once so far: adapter, optimiser, rotation tables and the largest micro-batch. The
+    /// base model's come on top.
+    public long peakBytes() {
+        return run.bytes() + decoder.bytes() + peakStepBytes;
+    }
+
     /// The adapter as it is now, copied to the host.
     public Adapter adapter() {
         MemorySegment values = Arena.ofAuto().allocate(start.layout().size() * Float.BYTES, Long.BYTES);

@@ -206,6 +206,7 @@ class TrainingPropertiesTest {
             training.step(List.of(row));
             var plan = MemoryPlan.of(path, DType.FLOAT32, EVERYTHING, true);
             assertTrue(training.peakStepBytes() <= plan.fixedStepBytes() + plan.bytesPerToken() * row.tokens(), plan.describe(64));
+            assertTrue(training.peakBytes() >= training.peakStepBytes() + plan.adapterBytes(), "adapter and optimiser count");
             return training.peakStepBytes();
         }
     }
