@@ -44,4 +44,9 @@ final class Checks {
             throw new IllegalArgumentException(operation + ": " + what + " should be a multiple of " + unit + " on a GPU, was " + value);
         }
     }
+
+    /// What the GPU backends cannot do yet.
+    static UnsupportedOperationException missing(String what) {
+        return new UnsupportedOperationException(what + " is not implemented on a GPU yet; this model needs SLUICE_BACKEND=cpu");
+    }
 }

@@ -3,6 +3,7 @@ package dev.sluice.cuda;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.ElementwiseOps;
+import dev.sluice.compute.op.GatedActivation;
 
 /// Twin of `elementwise.cu`.
 final class CudaElementwise implements ElementwiseOps {
@@ -50,6 +51,39 @@ final class CudaElementwise implements ElementwiseOps {
         }
         flat("swiglu_backward", gate.elements()).pointer(dOut).pointer(gate).pointer(up).pointer(dGate).pointer(dUp)
                 .int64(gate.elements()).run();
+    }
+
+    @Override
+    public void gated(GatedActivation activation, Tensor gate, Tensor up, Tensor out) {
+        requireSwiglu(activation);
+        swiglu(gate, up, out);
+    }
+
+    @Override
+    public void gatedBackward(GatedActivation activation, Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
+        requireSwiglu(activation);
+        swigluBackward(dOut, gate, up, dGate, dUp);
+    }
+
+    private static void requireSwiglu(GatedActivation activation) {
+        if (activation != GatedActivation.SWIGLU) {
+            throw Checks.missing("gated activation " + activation);
+        }
+    }
+
+    @Override
+    public void scale(Tensor x, float factor) {
+        throw Checks.missing("scaling a tensor");
+    }
+
+    @Override
+    public void copyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns) {
+        throw Checks.missing("copying columns, which latent attention needs,");
+    }
+
+    @Override
+    public void sumColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns) {
+        throw Checks.missing("summing columns, which latent attention needs,");
     }
 
     @Override

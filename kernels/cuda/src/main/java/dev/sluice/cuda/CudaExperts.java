@@ -129,6 +129,9 @@ final class CudaExperts implements ExpertOps {
     }
 
     private static Sizes check(String operation, Tensor x, Routing routing, Experts experts, Tape tape) {
+        if (!experts.plain()) {
+            throw Checks.missing("an expert stack with biases or activation " + experts.activation());
+        }
         long count = routing.offsets().elements() - 1;
         long hidden = experts.gateUp().in();
         long width = experts.down().in();

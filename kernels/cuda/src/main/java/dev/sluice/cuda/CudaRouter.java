@@ -73,8 +73,8 @@ final class CudaRouter implements RouterOps {
     }
 
     private static void check(String operation, Routing routing, long tokens, Router router) {
-        switch (router.kind()) {
-            case SOFTMAX_TOPK -> { }
+        if (!router.plain()) {
+            throw Checks.missing("a router with sigmoid scores, bias, correction, groups or a scale");
         }
         int experts = router.experts();
         if (experts > MAX_EXPERTS) {

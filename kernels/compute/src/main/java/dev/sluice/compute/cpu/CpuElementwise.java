@@ -5,6 +5,7 @@ import static dev.sluice.compute.cpu.Memory.at;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.ElementwiseOps;
+import dev.sluice.compute.op.GatedActivation;
 
 /// Operations that touch each element once.
 final class CpuElementwise implements ElementwiseOps {
@@ -55,19 +56,21 @@ final class CpuElementwise implements ElementwiseOps {
     }
 
     @Override
-    public void swiglu(Tensor gate, Tensor up, Tensor out) {
-        gate.require("swiglu", DType.FLOAT32, -1, -1);
-        up.require("swiglu", DType.FLOAT32, gate.shape());
-        out.require("swiglu", DType.FLOAT32, gate.shape());
+    public void gated(GatedActivation activation, Tensor gate, Tensor up, Tensor out) {
+        String operation = "gated activation";
+        gate.require(operation, DType.FLOAT32, -1, -1);
+        up.require(operation, DType.FLOAT32, gate.shape());
+        out.require(operation, DType.FLOAT32, gate.shape());
         long g = gate.address();
         long u = up.address();
         long o = out.address();
-        chunks(gate.elements(), (first, count) -> Swiglu.forward(at(g, first), at(u, first), count, at(o, first)));
+        var kernel = Gating.of(activation);
+        chunks(gate.elements(), (first, count) -> kernel.forward(at(g, first), at(u, first), count, at(o, first)));
     }
 
     @Override
-    public void swigluBackward(Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
-        String operation = "swiglu backward";
+    public void gatedBackward(GatedActivation activation, Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
+        String operation = "gated activation backward";
         dOut.require(operation, DType.FLOAT32, -1, -1);
         gate.require(operation, DType.FLOAT32, dOut.shape());
         up.require(operation, DType.FLOAT32, dOut.shape());
@@ -76,8 +79,40 @@ final class CpuElementwise implements ElementwiseOps {
         long u = up.address();
         long dg = dGate.require(operation, DType.FLOAT32, dOut.shape()).address();
         long du = dUp.require(operation, DType.FLOAT32, dOut.shape()).address();
-        chunks(dOut.elements(), (first, count) -> Swiglu.backward(at(d, first), at(g, first), at(u, first), count,
+        var kernel = Gating.of(activation);
+        chunks(dOut.elements(), (first, count) -> kernel.backward(at(d, first), at(g, first), at(u, first), count,
                 at(dg, first), at(du, first)));
+    }
+
+    @Override
+    public void scale(Tensor x, float factor) {
+        long start = x.require("scale", DType.FLOAT32, x.shape()).address();
+        chunks(x.elements(), (first, count) -> Rows.scale(at(start, first), count, factor));
+    }
+
+    @Override
+    public void copyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns) {
+        var run = ColumnRun.of("copy columns", from, fromColumn, to, toColumn, columns);
+        int repeat = run.ratio("copy columns", run.toRows(), run.fromRows());
+        workers.rows(run.toRows(), Math.max(1, CHUNK / columns), (first, end, _) -> {
+            for (int row = first; row < end; row++) {
+                Memory.copy(run.from(row / repeat), run.to(row), 4L * columns);
+            }
+        });
+    }
+
+    @Override
+    public void sumColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns) {
+        var run = ColumnRun.of("sum columns", from, fromColumn, to, toColumn, columns);
+        int repeat = run.ratio("sum columns", run.fromRows(), run.toRows());
+        workers.rows(run.toRows(), Math.max(1, CHUNK / (columns * repeat)), (first, end, _) -> {
+            for (int row = first; row < end; row++) {
+                Memory.copy(run.from(row * repeat), run.to(row), 4L * columns);
+                for (int i = 1; i < repeat; i++) {
+                    Rows.add(run.to(row), run.from(row * repeat + i), columns, run.to(row));
+                }
+            }
+        });
     }
 
     @Override

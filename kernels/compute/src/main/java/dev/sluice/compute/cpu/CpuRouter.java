@@ -11,9 +11,10 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.RouterOps;
+import dev.sluice.compute.op.RouterOps.Kind;
 import dev.sluice.compute.op.Routing;
 
-/// Softmax over all experts, the largest few, and the tables that sort rows by expert.
+/// Scores of all experts, the best few, and the tables that sort rows by expert.
 final class CpuRouter implements RouterOps {
     private static final int ROWS = 64;
 
@@ -33,17 +34,18 @@ final class CpuRouter implements RouterOps {
         requireTables(operation, routing, tokens, router);
         try (var own = scratch.child("route")) {
             int experts = router.experts();
-            long probabilities = own.allocate("probabilities", DType.FLOAT32, workers.count(), experts).address();
+            long scores = own.allocate("scores", DType.FLOAT32, workers.count(), 2L * experts).address();
+            var choice = ExpertChoice.of(operation, router);
             long from = logits.address();
             long picks = routing.picks().address();
             long weights = routing.weights().address();
             int topK = router.topK();
             workers.rows(tokens, ROWS, (first, end, worker) -> {
-                long p = at(probabilities, (long) worker * experts);
+                long score = at(scores, (long) worker * 2 * experts);
                 for (int t = first; t < end; t++) {
-                    softmax(at(from, (long) t * experts), experts, p);
-                    pick(at(from, (long) t * experts), experts, at(picks, (long) t * topK), topK);
-                    weigh(p, at(picks, (long) t * topK), topK, router.normalize(), at(weights, (long) t * topK));
+                    score(router.kind(), at(from, (long) t * experts), experts, score);
+                    choice.pick(score, at(from, (long) t * experts), at(score, experts), at(picks, (long) t * topK));
+                    weigh(router, score, at(picks, (long) t * topK), at(weights, (long) t * topK));
                 }
             });
         }
@@ -59,39 +61,30 @@ final class CpuRouter implements RouterOps {
         routing.rowOfPick().require(operation, DType.INT32, tokens, topK);
     }
 
-    private static void softmax(long logits, int experts, long p) {
-        Memory.copy(logits, p, 4L * experts);
-        double sum = Rows.expSum(p, experts, Rows.max(p, experts));
-        Rows.scale(p, experts, (float) (1 / sum));
-    }
-
-    /// The largest logits, largest first; of equal ones the lower expert first.
-    private static void pick(long logits, int experts, long picks, int topK) {
-        for (int k = 0; k < topK; k++) {
-            int best = -1;
-            for (int e = 0; e < experts; e++) {
-                if (!taken(picks, k, e) && (best < 0 || get(at(logits, e)) > get(at(logits, best)))) {
-                    best = e;
+    private static void score(Kind kind, long logits, int experts, long scores) {
+        switch (kind) {
+            case SOFTMAX_TOPK -> {
+                Memory.copy(logits, scores, 4L * experts);
+                double sum = Rows.expSum(scores, experts, Rows.max(scores, experts));
+                Rows.scale(scores, experts, (float) (1 / sum));
+            }
+            case SIGMOID_TOPK -> {
+                for (int e = 0; e < experts; e++) {
+                    set(at(scores, e), 1f / (1f + Lanes.exp(-get(at(logits, e)))));
                 }
             }
-            setInt(at(picks, k), best);
         }
     }
 
-    private static boolean taken(long picks, int count, int expert) {
-        for (int k = 0; k < count; k++) {
-            if (getInt(at(picks, k)) == expert) {
-                return true;
-            }
+    private static void weigh(Router router, long scores, long picks, long weights) {
+        float sum = denominator(router, scores, picks);
+        for (int k = 0; k < router.topK(); k++) {
+            set(at(weights, k), get(at(scores, getInt(at(picks, k)))) / sum * router.scale());
         }
-        return false;
     }
 
-    private static void weigh(long p, long picks, int topK, boolean normalize, long weights) {
-        float sum = normalize ? pickedSum(p, picks, topK) : 1f;
-        for (int k = 0; k < topK; k++) {
-            set(at(weights, k), get(at(p, getInt(at(picks, k)))) / sum);
-        }
+    private static float denominator(Router router, long scores, long picks) {
+        return router.normalize() ? pickedSum(scores, picks, router.topK()) + router.epsilon() : 1f;
     }
 
     private static float pickedSum(long p, long picks, int topK) {
@@ -117,8 +110,14 @@ final class CpuRouter implements RouterOps {
         long from = x.address();
         long weight = router.weight().address();
         long to = logits.address();
-        workers.rows(tokens, ROWS, (first, end, _) -> gemm.nt(end - first, experts, hidden, 1f,
-                at(from, (long) first * hidden), hidden, weight, hidden, false, at(to, (long) first * experts), experts));
+        long bias = router.bias() == null ? 0 : router.bias().require(operation, DType.FLOAT32, experts).address();
+        workers.rows(tokens, ROWS, (first, end, _) -> {
+            for (int t = first; bias != 0 && t < end; t++) {
+                Memory.copy(bias, at(to, (long) t * experts), 4L * experts);
+            }
+            gemm.nt(end - first, experts, hidden, 1f, at(from, (long) first * hidden), hidden, weight, hidden, bias != 0,
+                    at(to, (long) first * experts), experts);
+        });
     }
 
     @Override
@@ -143,8 +142,8 @@ final class CpuRouter implements RouterOps {
             requirePicks(operation, picks, tokens * topK, experts);
             workers.rows(tokens, ROWS, (first, end, _) -> {
                 for (int t = first; t < end; t++) {
-                    logitGradients(at(incoming, (long) t * topK), at(from, (long) t * experts), experts,
-                            at(picks, (long) t * topK), topK, router.normalize(), at(gradients, (long) t * experts));
+                    logitGradients(router, at(incoming, (long) t * topK), at(from, (long) t * experts),
+                            at(picks, (long) t * topK), at(gradients, (long) t * experts));
                 }
                 gemm.nn(end - first, hidden, experts, 1f, at(gradients, (long) first * experts), experts, weight, hidden,
                         mode == Accumulate.ADD, at(to, (long) first * hidden), hidden);
@@ -163,23 +162,38 @@ final class CpuRouter implements RouterOps {
         }
     }
 
-    /// Through the softmax, and through the division by the picks' sum where there is one.
-    /// Normalised: `dLogit = w * (dW - sum(dW * w))` for picks and 0 elsewhere, since the other experts cancel.
-    private static void logitGradients(long dWeights, long logits, int experts, long picks, int topK, boolean normalize,
-            long d) {
-        softmax(logits, experts, d);
-        float sum = normalize ? pickedSum(d, picks, topK) : 1f;
+    /// Through the weights to the picked scores, and through these to the logits.
+    ///
+    /// With `S = sum + epsilon` of normalised weights: `dScore = scale * (dW - sum(dW * score) / S) / S`.
+    private static void logitGradients(Router router, long dWeights, long logits, long picks, long d) {
+        int experts = router.experts();
+        int topK = router.topK();
+        score(router.kind(), logits, experts, d);
+        float sum = denominator(router, d, picks);
         float mean = 0f;
-        for (int k = 0; k < topK; k++) {
+        for (int k = 0; router.normalize() && k < topK; k++) {
             mean = Math.fma(get(at(dWeights, k)), get(at(d, getInt(at(picks, k)))) / sum, mean);
         }
         float[] picked = new float[topK];
+        float pull = 0f;
         for (int k = 0; k < topK; k++) {
-            picked[k] = get(at(d, getInt(at(picks, k)))) / sum * (get(at(dWeights, k)) - mean);
+            float score = get(at(d, getInt(at(picks, k))));
+            float gradient = router.scale() * (get(at(dWeights, k)) - mean) / sum;
+            pull = Math.fma(score, gradient, pull);
+            picked[k] = router.kind() == Kind.SIGMOID_TOPK ? gradient * score * (1 - score) : gradient * score;
         }
-        Rows.scale(d, experts, normalize ? 0f : -mean);
-        for (int k = 0; k < topK; k++) {
-            set(at(d, getInt(at(picks, k))), picked[k]);
+        softmaxPull(router, d, picks, picked, pull);
+    }
+
+    /// `dLogit = score * (dScore - pull)` of a softmax. Where the weights are normalised without epsilon the pull is
+    /// exactly 0, so its rounding is not spread over the other experts.
+    private static void softmaxPull(Router router, long d, long picks, float[] picked, float pull) {
+        boolean none = router.kind() == Kind.SIGMOID_TOPK || router.normalize() && router.epsilon() == 0;
+        float factor = none ? 0f : -pull;
+        Rows.scale(d, router.experts(), factor);
+        for (int k = 0; k < picked.length; k++) {
+            long place = at(d, getInt(at(picks, k)));
+            set(place, picked[k] + get(place));
         }
     }
 }

@@ -62,27 +62,28 @@ record ExpertBackward(Gemm gemm, ExpertCall call, long dOut, long x, long dRows,
         int width = call.width();
         call.gather(dOut, first, end, buffers.hidden());
         for (int i = 0; i < rows; i++) {
-            Swiglu.forward(call.gateRow(first + i), call.upRow(first + i), width, at(buffers.activations(), (long) i * width));
+            call.gating().forward(call.gateRow(first + i), call.upRow(first + i), width, at(buffers.activations(), (long) i * width));
         }
         gemm.nn(rows, width, hidden, 1f, buffers.hidden(), hidden, call.down().at(expert, 0, 0), width, false,
                 buffers.dActivations(), width);
         if (lora != null) {
             inputGradient(lora, buffers.hidden(), rows, buffers.dz(), buffers.dActivations());
         }
-        weigh(first, rows, rank(lora), buffers);
+        weigh(expert, first, rows, rank(lora), buffers);
         if (lora != null) {
             adapterGradients(lora, buffers.hidden(), buffers.activations(), call.z2Row(first), buffers.dz(), rows);
         }
     }
 
     /// Takes the routing weights' gradients, then multiplies the weights in.
-    private void weigh(int first, int rows, int rank, Buffers buffers) {
+    private void weigh(int expert, int first, int rows, int rank, Buffers buffers) {
         int width = call.width();
         for (int i = 0; i < rows; i++) {
             int pick = Memory.getInt(at(pickOfRow, first + i));
             float weight = get(at(call.picksWeights(), pick));
             long gradient = at(buffers.dActivations(), (long) i * width);
-            set(at(dWeights, pick), Rows.dot(at(buffers.activations(), (long) i * width), gradient, width));
+            set(at(dWeights, pick), Rows.dot(at(buffers.activations(), (long) i * width), gradient, width)
+                    + biasGradient(expert, at(buffers.hidden(), (long) i * call.hidden())));
             Rows.scale(gradient, width, weight);
             if (rank > 0) {
                 Rows.scale(at(buffers.dz(), (long) i * rank), rank, weight);
@@ -91,10 +92,16 @@ record ExpertBackward(Gemm gemm, ExpertCall call, long dOut, long x, long dRows,
         }
     }
 
+    /// What the bias of down adds to the gradient of a routing weight.
+    private float biasGradient(int expert, long dOutRow) {
+        return call.downBias() == 0 ? 0f
+                : Rows.dot(dOutRow, at(call.downBias(), (long) expert * call.hidden()), call.hidden());
+    }
+
     private void activation(int first, int end, Buffers buffers) {
         int width = call.width();
         for (int row = first; row < end; row++) {
-            Swiglu.backward(at(buffers.dActivations(), (long) (row - first) * width), call.gateRow(row), call.upRow(row), width,
+            call.gating().backward(at(buffers.dActivations(), (long) (row - first) * width), call.gateRow(row), call.upRow(row), width,
                     call.gateRow(row), call.upRow(row));
         }
     }

@@ -14,8 +14,10 @@ import java.util.Objects;
 ///
 /// @param z1 tape of the gate_up adapter, or 0
 /// @param z2 tape of the down adapter, or 0
-record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matrix gateUp, Matrix down, Adapter gateUpLora,
-        Adapter downLora, long picksWeights, long offsets, long rowToken, long rowOfPick, long tape, long z1, long z2) {
+/// @param gateUpBias address of [experts, 2 * width], or 0
+/// @param downBias address of [experts, hidden], or 0
+record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matrix gateUp, Matrix down, long gateUpBias,
+        long downBias, Gating gating, Adapter gateUpLora, Adapter downLora, long picksWeights, long offsets, long rowToken, long rowOfPick, long tape, long z1, long z2) {
     static ExpertCall of(String operation, Routing routing, Experts layer, Tape tape) {
         Matrix gateUp = Matrix.of(operation, layer.gateUp());
         Matrix down = Matrix.of(operation, layer.down());
@@ -31,7 +33,8 @@ record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matr
         requireLora(operation, layer.gateUpLora(), gateUp);
         requireLora(operation, layer.downLora(), down);
         return new ExpertCall(tokens, topK, gateUp.experts(), hidden, width, gateUp, down,
-                Adapter.of(operation, layer.gateUpLora()), Adapter.of(operation, layer.downLora()),
+                bias(operation, layer.gateUpBias(), gateUp), bias(operation, layer.downBias(), down),
+                Gating.of(layer.activation()), Adapter.of(operation, layer.gateUpLora()), Adapter.of(operation, layer.downLora()),
                 routing.weights().require(operation, DType.FLOAT32, tokens, topK).address(),
                 routing.offsets().require(operation, DType.INT32, gateUp.experts() + 1L).address(),
                 routing.rowToken().require(operation, DType.INT32, rows).address(),
@@ -46,6 +49,10 @@ record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matr
             lora.a().require(operation, DType.FLOAT32, base.experts(), lora.rank(), base.in());
             lora.b().require(operation, DType.FLOAT32, base.experts(), base.out(), lora.rank());
         }
+    }
+
+    private static long bias(String operation, Tensor bias, Matrix base) {
+        return bias == null ? 0 : bias.require(operation, DType.FLOAT32, base.experts(), base.out()).address();
     }
 
     private static long z(String operation, Tensor z, long rows, int rank) {
@@ -68,6 +75,14 @@ record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matr
 
     long upRow(int row) {
         return at(gateRow(row), width);
+    }
+
+    /// Writes the bias of `expert` to rows of that width, or nothing without one; returns whether it did.
+    static boolean bias(long biases, int expert, int width, long rows, int count) {
+        for (int i = 0; biases != 0 && i < count; i++) {
+            Memory.copy(at(biases, (long) expert * width), at(rows, (long) i * width), 4L * width);
+        }
+        return biases != 0;
     }
 
     long z1Row(int row) {

@@ -14,11 +14,33 @@ public interface ElementwiseOps {
     /// `out = left + right`, all of one shape; `out` may be either input.
     void add(Tensor left, Tensor right, Tensor out);
 
-    /// `out = silu(gate) * up` with `silu(x) = x / (1 + exp(-x))`, all [rows, width]. Source: Shazeer 2020, SwiGLU.
-    void swiglu(Tensor gate, Tensor up, Tensor out);
+    /// `out = activation(gate, up)`, all [rows, width].
+    void gated(GatedActivation activation, Tensor gate, Tensor up, Tensor out);
+
+    /// Gradients of [#gated]; `dGate` and `dUp` may be `gate` and `up` themselves.
+    void gatedBackward(GatedActivation activation, Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp);
+
+    /// `out = silu(gate) * up`, all [rows, width].
+    default void swiglu(Tensor gate, Tensor up, Tensor out) {
+        gated(GatedActivation.SWIGLU, gate, up, out);
+    }
 
     /// Gradients of [#swiglu]; `dGate` and `dUp` may be `gate` and `up` themselves.
-    void swigluBackward(Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp);
+    default void swigluBackward(Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
+        gatedBackward(GatedActivation.SWIGLU, dOut, gate, up, dGate, dUp);
+    }
+
+    /// `x = factor * x`.
+    void scale(Tensor x, float factor);
+
+    /// Copies a run of columns: `to[n * repeat + i, toColumn + c] = from[n, fromColumn + c]` for every i below
+    /// `repeat = rows(to) / rows(from)`; a row is everything but the last dimension. It cuts heads apart, joins them, and
+    /// gives one key to all heads.
+    void copyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns);
+
+    /// Gradient of [#copyColumns] with `repeat = rows(from) / rows(to)`:
+    /// `to[n, toColumn + c] = sum over i of from[n * repeat + i, fromColumn + c]`, in the order of i.
+    void sumColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns);
 
     /// Sets every byte to zero.
     void zero(Tensor tensor);

@@ -14,9 +14,22 @@ public interface ExpertOps {
     ///
     /// @param gateUp [experts, 2 * width, hidden]: rows of gate_proj, then rows of up_proj
     /// @param down [experts, hidden, width]
+    /// @param gateUpBias [experts, 2 * width], or null
+    /// @param downBias [experts, hidden], or null
     /// @param gateUpLora adapter of gate_up_proj, or null
     /// @param downLora adapter of down_proj, or null
-    record Experts(Weight gateUp, Weight down, Lora gateUpLora, Lora downLora) {
+    record Experts(Weight gateUp, Weight down, Tensor gateUpBias, Tensor downBias, GatedActivation activation, Lora gateUpLora,
+            Lora downLora) {
+        /// SwiGLU experts without biases.
+        public Experts(Weight gateUp, Weight down, Lora gateUpLora, Lora downLora) {
+            this(gateUp, down, null, null, GatedActivation.SWIGLU, gateUpLora, downLora);
+        }
+
+        /// SwiGLU without biases: nothing that only some families have.
+        public boolean plain() {
+            return gateUpBias == null && downBias == null && activation == GatedActivation.SWIGLU;
+        }
+
         public int gateUpRank() {
             return gateUpLora == null ? 0 : gateUpLora.rank();
         }
