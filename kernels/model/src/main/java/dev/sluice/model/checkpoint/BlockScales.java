@@ -1,5 +1,9 @@
 package dev.sluice.model.checkpoint;
 
+import dev.sluice.model.checkpoint.WeightSource.Part;
+import dev.sluice.model.safetensors.Checkpoint;
+import dev.sluice.model.safetensors.Checkpoint.Stored;
+
 /// One scale per 128 x 128 block of an FP8 matrix, as DeepSeek-V3 and the Qwen3 FP8 repositories store them:
 /// `W[i, j] = fp8[i, j] * scale_inv[i / 128, j / 128]`. Blocks at the edges are ragged.
 ///
@@ -11,6 +15,14 @@ record BlockScales(float[] scales, long rows, long columns) {
 
     static String name(String weight) {
         return weight + "_scale_inv";
+    }
+
+    static BlockScales read(Checkpoint checkpoint, Part part) {
+        Stored scales = checkpoint.find(name(part.name()));
+        float[] values = new float[Math.toIntExact(scales.entry().elements())];
+        Floats.decode(scales.entry().type(), scales.data(), 0, values);
+        int rank = part.shape().length;
+        return new BlockScales(values, rank > 1 ? part.shape()[rank - 2] : 1, part.shape()[rank - 1]);
     }
 
     /// Shape of the scales of a weight of that shape.

@@ -28,12 +28,12 @@ final class CheckingSource implements WeightSource {
 
     @Override
     public boolean has(String name) {
-        return checkpoint.find(name) != null;
+        return checkpoint.find(name) != null || checkpoint.find(PackedRows.blocksName(name)) != null;
     }
 
     @Override
-    public Tensor load(String name, long[] shape, List<Part> parts) {
-        parts.forEach(this::check);
+    public Tensor load(Wanted wanted) {
+        wanted.parts().forEach(this::check);
         return null;
     }
 
@@ -48,14 +48,40 @@ final class CheckingSource implements WeightSource {
 
     private void check(Part part) {
         Stored stored = checkpoint.find(part.name());
-        if (stored == null) {
-            fault(checkpoint.folder(), "tensor " + part.name() + " " + Arrays.toString(part.shape()) + " is missing");
+        long[] shape = part.storedShape();
+        if (stored == null && checkpoint.find(PackedRows.blocksName(part.name())) != null) {
+            checkPacked(part);
+        } else if (stored == null) {
+            fault(checkpoint.folder(), "tensor " + part.name() + " " + Arrays.toString(shape) + " is missing");
         } else if (!WEIGHTS.contains(stored.entry().type())) {
             fault(stored.file().path(), "tensor " + stored.entry() + " should have a type of " + WEIGHTS);
-        } else if (!Arrays.equals(stored.entry().shape(), part.shape())) {
-            fault(stored.file().path(), "tensor " + stored.entry() + " should have shape " + Arrays.toString(part.shape()));
+        } else if (!Arrays.equals(stored.entry().shape(), shape)) {
+            fault(stored.file().path(), "tensor " + stored.entry() + " should have shape " + Arrays.toString(shape));
+        } else if (stored.entry().type() == ElementType.F8_E4M3 && part.arrangement() != Arrangement.PLAIN) {
+            fault(stored.file().path(), "tensor " + stored.entry() + " is F8_E4M3, which is not supported for this family's"
+                    + " stacks of experts");
         } else if (stored.entry().type() == ElementType.F8_E4M3) {
             checkScales(part);
+        }
+    }
+
+    private void checkPacked(Part part) {
+        if (part.shape().length != 3 || part.shape()[2] % PackedRows.BLOCK != 0) {
+            fault(checkpoint.folder(), "tensor " + PackedRows.blocksName(part.name()) + " cannot hold "
+                    + Arrays.toString(part.shape()) + ": its rows are not whole blocks of " + PackedRows.BLOCK);
+            return;
+        }
+        long[] blocks = PackedRows.blocksShape(part.shape());
+        requireBytes(PackedRows.blocksName(part.name()), blocks);
+        requireBytes(PackedRows.scalesName(part.name()), Arrays.copyOf(blocks, 3));
+    }
+
+    private void requireBytes(String name, long[] shape) {
+        Stored stored = checkpoint.find(name);
+        if (stored == null) {
+            fault(checkpoint.folder(), "tensor " + name + " " + Arrays.toString(shape) + " is missing");
+        } else if (stored.entry().type() != ElementType.U8 || !Arrays.equals(stored.entry().shape(), shape)) {
+            fault(stored.file().path(), "tensor " + stored.entry() + " should be U8 " + Arrays.toString(shape));
         }
     }
 

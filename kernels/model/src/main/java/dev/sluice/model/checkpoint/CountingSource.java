@@ -4,7 +4,6 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.TensorNames;
-import java.util.List;
 
 /// Adds up sizes without looking at any file.
 final class CountingSource implements WeightSource {
@@ -28,8 +27,8 @@ final class CountingSource implements WeightSource {
     }
 
     @Override
-    public Tensor load(String name, long[] shape, List<Part> parts) {
-        bytes = Math.addExact(bytes, dtype.bytes(Tensor.elements(name, shape)));
+    public Tensor load(Wanted wanted) {
+        bytes = Math.addExact(bytes, wanted.type(dtype).bytes(Tensor.elements(wanted.name(), wanted.shape())));
         return null;
     }
 }

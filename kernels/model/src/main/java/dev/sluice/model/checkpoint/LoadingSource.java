@@ -6,10 +6,8 @@ import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.model.safetensors.Checkpoint;
 import dev.sluice.model.safetensors.Checkpoint.Stored;
-import dev.sluice.model.safetensors.ElementType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 import java.util.stream.LongStream;
 
 /// Copies checked tensors from the map into a backend, in its type. Equal types go straight from the map; others are
@@ -35,31 +33,33 @@ final class LoadingSource implements WeightSource {
 
     @Override
     public boolean has(String name) {
-        return checkpoint.find(name) != null;
+        return checkpoint.find(name) != null || checkpoint.find(PackedRows.blocksName(name)) != null;
     }
 
     @Override
-    public Tensor load(String name, long[] shape, List<Part> parts) {
-        Tensor tensor = process.allocate(name, dtype, shape);
+    public Tensor load(Wanted wanted) {
+        Tensor tensor = process.allocate(wanted.name(), wanted.type(dtype), wanted.shape());
         long at = 0;
-        for (Part part : parts) {
+        for (Part part : wanted.parts()) {
+            long elements = Tensor.elements(part.name(), part.shape());
             Stored stored = checkpoint.find(part.name());
-            long elements = stored.entry().elements();
-            if (stored.entry().type() == Floats.stored(dtype)) {
+            boolean asStored = stored != null && stored.entry().type() == Floats.stored(tensor.dtype())
+                    && part.arrangement() == Arrangement.PLAIN && wanted.offset() == 0;
+            if (asStored) {
                 backend.upload(stored.data(), tensor.view(part.name(), at, elements));
             } else {
-                convert(stored, part, tensor, at);
+                convert(part, wanted.offset(), tensor, at);
             }
             at += elements;
         }
         return tensor;
     }
 
-    private void convert(Stored stored, Part part, Tensor tensor, long at) {
+    private void convert(Part part, float offset, Tensor tensor, long at) {
         int columns = Math.toIntExact(part.shape()[part.shape().length - 1]);
-        long rows = stored.entry().elements() / columns;
-        BlockScales scales = scales(stored, part);
-        long rowBytes = dtype.bytes(columns);
+        long rows = Tensor.elements(part.name(), part.shape()) / columns;
+        StoredRows stored = StoredRows.of(checkpoint, part);
+        long rowBytes = tensor.dtype().bytes(columns);
         long block = Math.clamp(STAGING_BYTES / rowBytes, 1, rows);
         if (staging.byteSize() < block * rowBytes) {
             staging = arena.allocate(block * rowBytes, Long.BYTES);
@@ -67,29 +67,20 @@ final class LoadingSource implements WeightSource {
         for (long first = 0; first < rows; first += block) {
             long begin = first;
             long count = Math.min(block, rows - first);
-            LongStream.range(0, count).parallel().forEach(row -> convertRow(stored, scales, begin + row, columns, row));
+            LongStream.range(0, count).parallel().forEach(row -> {
+                float[] values = new float[columns];
+                stored.read(begin + row, values);
+                add(offset, values);
+                Floats.encode(tensor.dtype(), values, staging, row * columns);
+            });
             backend.upload(staging.asSlice(0, count * rowBytes),
                     tensor.view(part.name(), at + begin * columns, count, columns));
         }
     }
 
-    private void convertRow(Stored stored, BlockScales scales, long row, int columns, long stagingRow) {
-        float[] values = new float[columns];
-        Floats.decode(stored.entry().type(), stored.data(), row * columns, values);
-        if (scales != null) {
-            scales.apply(row, values);
+    private static void add(float offset, float[] values) {
+        for (int i = 0; offset != 0 && i < values.length; i++) {
+            values[i] += offset;
         }
-        Floats.encode(dtype, values, staging, stagingRow * columns);
-    }
-
-    private BlockScales scales(Stored stored, Part part) {
-        if (stored.entry().type() != ElementType.F8_E4M3) {
-            return null;
-        }
-        Stored scales = checkpoint.find(BlockScales.name(part.name()));
-        float[] values = new float[Math.toIntExact(scales.entry().elements())];
-        Floats.decode(scales.entry().type(), scales.data(), 0, values);
-        int rank = part.shape().length;
-        return new BlockScales(values, rank > 1 ? part.shape()[rank - 2] : 1, part.shape()[rank - 1]);
     }
 }

@@ -1,15 +1,15 @@
 package dev.sluice.model.checkpoint;
 
 import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.List;
 import java.util.SplittableRandom;
 
-/// Makes weights up: norms are one, biases zero, matrices uniform around zero. Matrices are cut from one block of random numbers
+/// Makes weights up: norms are one, other vectors zero, matrices uniform around zero. Matrices are cut from one block of random numbers
 /// at random places, because drawing tens of billions of numbers takes minutes and speed does not depend on them.
 final class RandomSource implements WeightSource {
     private static final int BLOCK = 1 << 23;
@@ -31,7 +31,7 @@ final class RandomSource implements WeightSource {
         for (int i = 0; i < BLOCK; i++) {
             values[i] = (float) ((2 * random.nextDouble() - 1) * SPREAD);
         }
-        this.block = encoded(values);
+        this.block = encoded(values, backend.activationType());
     }
 
     @Override
@@ -40,12 +40,13 @@ final class RandomSource implements WeightSource {
     }
 
     @Override
-    public Tensor load(String name, long[] shape, List<Part> parts) {
-        Tensor tensor = process.allocate(name, backend.activationType(), shape);
-        if (shape.length == 1) {
-            float[] values = new float[Math.toIntExact(shape[0])];
-            Arrays.fill(values, name.endsWith(".bias") ? 0 : 1);
-            backend.upload(encoded(values), tensor);
+    public Tensor load(Wanted wanted) {
+        DType type = wanted.type(backend.activationType());
+        Tensor tensor = process.allocate(wanted.name(), type, wanted.shape());
+        if (tensor.rank() == 1) {
+            float[] values = new float[Math.toIntExact(tensor.elements())];
+            Arrays.fill(values, wanted.name().endsWith("norm.weight") ? 1 : 0);
+            backend.upload(encoded(values, type), tensor);
         } else {
             fill(tensor);
         }
@@ -62,9 +63,9 @@ final class RandomSource implements WeightSource {
         }
     }
 
-    private MemorySegment encoded(float[] values) {
-        MemorySegment bytes = arena.allocate(backend.activationType().bytes(values.length), Long.BYTES);
-        Floats.encode(backend.activationType(), values, bytes, 0);
+    private MemorySegment encoded(float[] values, DType type) {
+        MemorySegment bytes = arena.allocate(type.bytes(values.length), Long.BYTES);
+        Floats.encode(type, values, bytes, 0);
         return bytes;
     }
 }

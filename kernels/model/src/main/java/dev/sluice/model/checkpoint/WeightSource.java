@@ -1,17 +1,63 @@
 package dev.sluice.model.checkpoint;
 
+import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
 import java.util.List;
 
 /// Where a [WeightTree] gets its tensors: one source checks, one counts, one loads.
 interface WeightSource {
-    /// Whether the checkpoint has a tensor of that name.
+    /// Whether the checkpoint has a tensor of that name, packed or not.
     boolean has(String name);
 
-    /// @param parts stored tensors that fill `shape` one behind the other
     /// @return the tensor, or null from a source that only looks
-    Tensor load(String name, long[] shape, List<Part> parts);
+    Tensor load(Wanted wanted);
+
+    /// A tensor as a decoder needs it.
+    ///
+    /// @param parts stored tensors that fill `shape` one behind the other
+    /// @param exact kept in FLOAT32 whatever the backend multiplies in
+    /// @param offset added to every number
+    record Wanted(String name, long[] shape, List<Part> parts, boolean exact, float offset) {
+        Wanted(String name, long[] shape, List<Part> parts) {
+            this(name, shape, parts, false, 0);
+        }
+
+        DType type(DType backend) {
+            return exact ? DType.FLOAT32 : backend;
+        }
+    }
 
     /// A tensor as the checkpoint should hold it.
-    record Part(String name, long[] shape) {}
+    ///
+    /// @param shape as the decoder needs it
+    record Part(String name, long[] shape, Arrangement arrangement) {
+        Part(String name, long... shape) {
+            this(name, shape, Arrangement.PLAIN);
+        }
+
+        /// The shape in the checkpoint.
+        long[] storedShape() {
+            long[] stored = shape.clone();
+            if (arrangement.transposed()) {
+                stored[1] = shape[2];
+                stored[2] = shape[1];
+            }
+            return stored;
+        }
+    }
+
+    /// How the checkpoint keeps a stack [experts, rows, columns], or the bias [experts, columns] of one.
+    enum Arrangement {
+        PLAIN,
+        /// [experts, columns, rows].
+        TRANSPOSED,
+        /// [experts, columns, rows], where even rows are the decoder's first half and odd rows its second.
+        TRANSPOSED_ALTERNATING,
+        /// Of a bias: even columns are the decoder's first half, odd columns its second.
+        ALTERNATING_COLUMNS;
+
+        boolean transposed() {
+            return this == TRANSPOSED || this == TRANSPOSED_ALTERNATING;
+        }
+    }
 }

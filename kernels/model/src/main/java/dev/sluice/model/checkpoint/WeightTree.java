@@ -2,17 +2,28 @@ package dev.sluice.model.checkpoint;
 
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
+import dev.sluice.model.checkpoint.WeightSource.Arrangement;
 import dev.sluice.model.checkpoint.WeightSource.Part;
+import dev.sluice.model.checkpoint.WeightSource.Wanted;
+import dev.sluice.model.config.AttentionConfig.Grouped;
+import dev.sluice.model.config.AttentionConfig.Latent;
 import dev.sluice.model.config.DecoderConfig;
+import dev.sluice.model.config.DecoderModule;
 import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
+import dev.sluice.model.config.FeedForwardConfig.RouterConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
+import dev.sluice.model.config.FeedForwardConfig.StackOrder;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.decoder.DecoderWeights;
 import dev.sluice.model.decoder.DecoderWeights.AttentionWeights;
 import dev.sluice.model.decoder.DecoderWeights.DenseWeights;
+import dev.sluice.model.decoder.DecoderWeights.ExpertWeights;
 import dev.sluice.model.decoder.DecoderWeights.FeedForwardWeights;
+import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
+import dev.sluice.model.decoder.DecoderWeights.LatentWeights;
 import dev.sluice.model.decoder.DecoderWeights.LayerWeights;
 import dev.sluice.model.decoder.DecoderWeights.Projection;
+import dev.sluice.model.decoder.DecoderWeights.RouterWeights;
 import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,7 +46,7 @@ final class WeightTree {
 
     private DecoderWeights decoder() {
         Tensor embedding = plain(names.embedding() + ".weight", config.vocabulary(), config.hidden());
-        Tensor finalNorm = plain(names.finalNorm() + ".weight", config.hidden());
+        Tensor finalNorm = norm(names.of(DecoderModule.FINAL_NORM), config.hidden());
         Tensor head = config.tiedEmbeddings() ? embedding
                 : plain(names.head() + ".weight", config.vocabulary(), config.hidden());
         var layers = new ArrayList<LayerWeights>(config.layers());
@@ -46,68 +57,149 @@ final class WeightTree {
     }
 
     private LayerWeights layer(int layer) {
-        int hidden = config.hidden();
-        return new LayerWeights(plain(names.inLayer(layer, names.inputNorm()) + ".weight", hidden), attention(layer),
-                plain(names.inLayer(layer, names.postAttentionNorm()) + ".weight", hidden),
-                switch (config.feedForwards().get(layer)) {
-                    case DenseConfig dense -> dense(layer, dense);
-                    case SparseConfig sparse -> sparse(layer, sparse);
-                });
+        return new LayerWeights(layerNorm(layer, DecoderModule.INPUT_NORM), attention(layer),
+                outputNorm(layer, DecoderModule.ATTENTION_OUTPUT_NORM), layerNorm(layer, DecoderModule.FEED_FORWARD_NORM),
+                feedForward(layer), outputNorm(layer, DecoderModule.FEED_FORWARD_OUTPUT_NORM));
+    }
+
+    private Tensor layerNorm(int layer, DecoderModule module) {
+        return norm(names.inLayer(layer, module), config.hidden());
+    }
+
+    private Tensor outputNorm(int layer, DecoderModule module) {
+        return config.stream().outputNorms() ? layerNorm(layer, module) : null;
     }
 
     private AttentionWeights attention(int layer) {
-        var attention = config.attention();
+        return switch (config.attention(layer)) {
+            case Grouped grouped -> grouped(layer, grouped);
+            case Latent latent -> latent(layer, latent);
+        };
+    }
+
+    private GroupedWeights grouped(int layer, Grouped attention) {
         int hidden = config.hidden();
         boolean bias = attention.bias();
-        return new AttentionWeights(projection(layer, names.query(), attention.queryWidth(), hidden, bias),
-                projection(layer, names.key(), attention.kvWidth(), hidden, bias),
-                projection(layer, names.value(), attention.kvWidth(), hidden, bias),
-                projection(layer, names.output(), hidden, attention.queryWidth(), bias),
-                headNorm(layer, names.queryNorm()), headNorm(layer, names.keyNorm()));
+        return new GroupedWeights(projection(layer, DecoderModule.QUERY, attention.queryWidth(), hidden, bias),
+                projection(layer, DecoderModule.KEY, attention.kvWidth(), hidden, bias),
+                projection(layer, DecoderModule.VALUE, attention.kvWidth(), hidden, bias),
+                projection(layer, DecoderModule.OUTPUT, hidden, attention.queryWidth(), attention.outputBias()),
+                headNorm(layer, DecoderModule.QUERY_NORM, attention, attention.heads()),
+                headNorm(layer, DecoderModule.KEY_NORM, attention, attention.kvHeads()),
+                attention.sinks() ? plain(names.inLayer(layer, DecoderModule.SINKS), attention.heads()) : null);
     }
 
-    private Tensor headNorm(int layer, String module) {
-        return config.attention().qkNorm()
-                ? plain(names.inLayer(layer, module) + ".weight", config.attention().headDim()) : null;
+    private Tensor headNorm(int layer, DecoderModule module, Grouped attention, int heads) {
+        String name = names.inLayer(layer, module);
+        return switch (attention.qkNorm()) {
+            case NONE -> null;
+            case HEADS -> norm(name, attention.headDim());
+            case WHOLE -> norm(name, heads * attention.headDim());
+        };
     }
 
-    private FeedForwardWeights dense(int layer, DenseConfig dense) {
-        return new DenseWeights(projection(layer, names.gate(), dense.width(), config.hidden(), false),
-                projection(layer, names.up(), dense.width(), config.hidden(), false),
-                projection(layer, names.down(), config.hidden(), dense.width(), false));
+    private LatentWeights latent(int layer, Latent attention) {
+        int hidden = config.hidden();
+        int heads = attention.heads();
+        int rank = attention.queryRank();
+        boolean narrow = rank > 0;
+        boolean bias = attention.bias();
+        return new LatentWeights(narrow ? projection(layer, DecoderModule.QUERY_DOWN, rank, hidden, bias) : null,
+                narrow ? norm(names.inLayer(layer, DecoderModule.QUERY_LATENT_NORM), rank) : null,
+                projection(layer, narrow ? DecoderModule.QUERY_UP : DecoderModule.QUERY, heads * attention.headDim(),
+                        narrow ? rank : hidden, false),
+                projection(layer, DecoderModule.KEY_VALUE_DOWN, attention.kvRank() + attention.rope().rotated(), hidden, bias),
+                norm(names.inLayer(layer, DecoderModule.KEY_VALUE_LATENT_NORM), attention.kvRank()),
+                projection(layer, DecoderModule.KEY_VALUE_UP, heads * (attention.plainDim() + attention.valueDim()),
+                        attention.kvRank(), false),
+                projection(layer, DecoderModule.OUTPUT, hidden, heads * attention.valueDim(), bias));
     }
 
-    private FeedForwardWeights sparse(int layer, SparseConfig sparse) {
-        Tensor router = plain(names.inLayer(layer, names.router()) + ".weight", sparse.experts(), config.hidden());
-        return new SparseWeights(router,
-                stack(layer, names.fusedGateUp(), List.of(names.expertGate(), names.expertUp()), sparse.experts(),
-                        sparse.width(), config.hidden()),
-                stack(layer, names.fusedDown(), List.of(names.expertDown()), sparse.experts(), config.hidden(), sparse.width()));
+    private FeedForwardWeights feedForward(int layer) {
+        return switch (config.feedForward(layer)) {
+            case DenseConfig dense -> gated(layer, dense, DecoderModule.GATE, DecoderModule.UP, DecoderModule.DOWN);
+            case SparseConfig sparse -> new SparseWeights(router(layer, sparse.router()), experts(layer, sparse),
+                    sparse.shared() == null ? null : gated(layer, sparse.shared(), DecoderModule.SHARED_GATE,
+                            DecoderModule.SHARED_UP, DecoderModule.SHARED_DOWN));
+        };
+    }
+
+    private DenseWeights gated(int layer, DenseConfig dense, DecoderModule gate, DecoderModule up, DecoderModule down) {
+        return new DenseWeights(projection(layer, gate, dense.width(), config.hidden(), dense.bias()),
+                projection(layer, up, dense.width(), config.hidden(), dense.bias()),
+                projection(layer, down, config.hidden(), dense.width(), dense.bias()));
+    }
+
+    private RouterWeights router(int layer, RouterConfig router) {
+        String name = names.inLayer(layer, DecoderModule.ROUTER);
+        return new RouterWeights(plain(name + ".weight", router.experts(), config.hidden()),
+                router.bias() ? plain(name + ".bias", router.experts()) : null,
+                correction(names.inLayer(layer, DecoderModule.CORRECTION), router));
+    }
+
+    private Tensor correction(String name, RouterConfig router) {
+        long[] shape = {router.experts()};
+        return switch (router.correction()) {
+            case NONE -> null;
+            case VECTOR -> source.load(new Wanted(name, shape, List.of(new Part(name, shape)), true, 0));
+            case ROW -> source.load(new Wanted(name, shape, List.of(new Part(name, 1, router.experts())), true, 0));
+        };
+    }
+
+    private ExpertWeights experts(int layer, SparseConfig sparse) {
+        int hidden = config.hidden();
+        var stack = sparse.stack();
+        boolean plain = stack.order() == StackOrder.GATE_THEN_UP;
+        String gateUp = names.inLayer(layer, DecoderModule.FUSED_GATE_UP);
+        String down = names.inLayer(layer, DecoderModule.FUSED_DOWN);
+        long[] gateUpShape = {sparse.experts(), 2L * stack.width(), hidden};
+        long[] downShape = {sparse.experts(), hidden, stack.width()};
+        return new ExpertWeights(
+                plain ? stack(layer, gateUp, List.of(names.expertGate(), names.expertUp()), gateUpShape)
+                        : arranged(gateUp, gateUpShape, Arrangement.TRANSPOSED_ALTERNATING),
+                plain ? stack(layer, down, List.of(names.expertDown()), downShape)
+                        : arranged(down, downShape, Arrangement.TRANSPOSED),
+                stack.bias() ? bias(gateUp + "_bias", plain ? Arrangement.PLAIN : Arrangement.ALTERNATING_COLUMNS,
+                        sparse.experts(), 2L * stack.width()) : null,
+                stack.bias() ? plain(down + "_bias", sparse.experts(), hidden) : null);
+    }
+
+    private Weight arranged(String name, long[] shape, Arrangement arrangement) {
+        return new Weight.Dense(source.load(new Wanted(name, shape, List.of(new Part(name, shape, arrangement)))));
+    }
+
+    private Tensor bias(String name, Arrangement arrangement, long... shape) {
+        return source.load(new Wanted(name, shape, List.of(new Part(name, shape, arrangement))));
     }
 
     /// A stack of experts from one fused tensor, or from the experts' own: each one's modules behind one another.
-    private Weight stack(int layer, String fused, List<String> modules, int experts, int rows, int columns) {
-        String fusedName = names.inLayer(layer, fused);
-        long[] shape = {experts, (long) modules.size() * rows, columns};
+    private Weight stack(int layer, String fused, List<String> modules, long[] shape) {
         var parts = new ArrayList<Part>();
-        if (source.has(fusedName)) {
-            parts.add(new Part(fusedName, shape));
+        if (source.has(fused)) {
+            parts.add(new Part(fused, shape));
         } else {
-            for (int expert = 0; expert < experts; expert++) {
+            for (int expert = 0; expert < shape[0]; expert++) {
                 for (String module : modules) {
-                    parts.add(new Part(names.inExpert(layer, module, expert) + ".weight", new long[] {rows, columns}));
+                    parts.add(new Part(names.inExpert(layer, module, expert) + ".weight", shape[1] / modules.size(), shape[2]));
                 }
             }
         }
-        return new Weight.Dense(source.load(fusedName, shape, parts));
+        return new Weight.Dense(source.load(new Wanted(fused, shape, parts)));
     }
 
-    private Projection projection(int layer, String module, int out, int in, boolean bias) {
+    private Projection projection(int layer, DecoderModule module, int out, int in, boolean bias) {
         String name = names.inLayer(layer, module);
         return new Projection(new Weight.Dense(plain(name + ".weight", out, in)), bias ? plain(name + ".bias", out) : null);
     }
 
+    private Tensor norm(String module, int width) {
+        String name = module + ".weight";
+        boolean offset = config.stream().unitOffset();
+        long[] shape = {width};
+        return source.load(new Wanted(name, shape, List.of(new Part(name, shape)), offset, offset ? 1 : 0));
+    }
+
     private Tensor plain(String name, long... shape) {
-        return source.load(name, shape, List.of(new Part(name, shape)));
+        return source.load(new Wanted(name, shape, List.of(new Part(name, shape))));
     }
 }

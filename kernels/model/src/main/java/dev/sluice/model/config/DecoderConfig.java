@@ -7,20 +7,25 @@ import java.util.List;
 /// @param modelType `model_type` of the family
 /// @param vocabulary rows of the embedding and of the head
 /// @param hidden width of the residual stream
-/// @param normEpsilon added to the mean square in every RMS norm
 /// @param maxPositions longest sequence the model was made for
 /// @param tiedEmbeddings the head is the embedding table
-/// @param feedForwards one entry per layer
 /// @param eosTokens ids that end an answer, from the model's configuration; may be empty
-public record DecoderConfig(String modelType, int vocabulary, int hidden, double normEpsilon, int maxPositions,
-        boolean tiedEmbeddings, AttentionConfig attention, RopeConfig rope, List<FeedForwardConfig> feedForwards,
-        List<Integer> eosTokens) {
+public record DecoderConfig(String modelType, int vocabulary, int hidden, int maxPositions, boolean tiedEmbeddings,
+        StreamConfig stream, List<LayerConfig> layerConfigs, List<Integer> eosTokens) {
     public DecoderConfig {
-        feedForwards = List.copyOf(feedForwards);
+        layerConfigs = List.copyOf(layerConfigs);
         eosTokens = List.copyOf(eosTokens);
     }
 
     public int layers() {
-        return feedForwards.size();
+        return layerConfigs.size();
+    }
+
+    public AttentionConfig attention(int layer) {
+        return layerConfigs.get(layer).attention();
+    }
+
+    public FeedForwardConfig feedForward(int layer) {
+        return layerConfigs.get(layer).feedForward();
     }
 }

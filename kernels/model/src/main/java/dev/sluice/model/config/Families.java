@@ -8,7 +8,7 @@ import java.util.stream.Collectors;
 
 /// The families that are implemented.
 public final class Families {
-    private static final List<Family> KNOWN = List.of(new Qwen3Moe());
+    private static final List<Family> KNOWN = List.of(new Qwen3Moe(), new Mixtral(), new Olmoe());
 
     private Families() {}
 

@@ -1,11 +1,26 @@
 package dev.sluice.model.config;
 
+import dev.sluice.compute.op.RotaryOps.Pairing;
+
 /// Rotary position embedding of a model: which frequencies it rotates with.
-public record RopeConfig(double theta, int rotated, Scaling scaling) {
+///
+/// @param rotated elements of a head that are rotated
+/// @param pairing which of them form a pair
+public record RopeConfig(double theta, int rotated, Scaling scaling, Pairing pairing) {
+    /// A rope that rotates the halves of a head against each other.
+    public RopeConfig(double theta, int rotated, Scaling scaling) {
+        this(theta, rotated, scaling, Pairing.HALVES);
+    }
+
     public RopeConfig {
         if (rotated < 2 || rotated % 2 != 0) {
             throw new IllegalArgumentException("rope: the rotated width must be even and at least 2, was " + rotated);
         }
+    }
+
+    /// The same frequencies, applied to other pairs.
+    RopeConfig with(Pairing other) {
+        return new RopeConfig(theta, rotated, scaling, other);
     }
 
     /// How the frequencies were stretched for longer contexts. Names and formulas are transformers'.

@@ -12,9 +12,20 @@ final class RopeReader {
     private RopeReader() {}
 
     static RopeConfig read(JsonFields config, int headDim, int maxPositions, double defaultTheta) {
+        return read(config, headDim, maxPositions, defaultTheta, 1);
+    }
+
+    /// @param defaultShare share of a head that is rotated where the configuration does not say it
+    static RopeConfig read(JsonFields config, int headDim, int maxPositions, double defaultTheta, double defaultShare) {
         JsonFields rope = config.object(config.spelling("rope_parameters", "rope_scaling"));
-        double theta = rope.positive("rope_theta", config.positive("rope_theta", defaultTheta));
-        double partial = rope.positive("partial_rotary_factor", config.positive("partial_rotary_factor", 1));
+        return read(config, rope, headDim, maxPositions, config.positive("rope_theta", defaultTheta), defaultShare);
+    }
+
+    /// @param rope the object that describes the rope
+    static RopeConfig read(JsonFields config, JsonFields rope, int headDim, int maxPositions, double defaultTheta,
+            double defaultShare) {
+        double theta = rope.positive("rope_theta", defaultTheta);
+        double partial = rope.positive("partial_rotary_factor", config.positive("partial_rotary_factor", defaultShare));
         int rotated = (int) (headDim * partial);
         if (rotated < 2 || rotated % 2 != 0 || rotated > headDim) {
             throw config.wrong("partial_rotary_factor", "a share of head_dim " + headDim + " that is even and at least 2",
@@ -47,7 +58,8 @@ final class RopeReader {
                 rope.positive("beta_slow", 1), original, rope.flag("truncate", true));
     }
 
-    private static double magnitude(double factor, double scale) {
+    /// What YaRN multiplies cos and sin with. Source: Peng et al. 2023, section 3.4.
+    static double magnitude(double factor, double scale) {
         return factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1;
     }
 

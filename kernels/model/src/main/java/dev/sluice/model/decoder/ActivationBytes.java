@@ -1,13 +1,19 @@
 package dev.sluice.model.decoder;
 
 import dev.sluice.compute.DType;
+import dev.sluice.model.config.AttentionConfig;
+import dev.sluice.model.config.AttentionConfig.Grouped;
+import dev.sluice.model.config.AttentionConfig.Latent;
+import dev.sluice.model.config.AttentionConfig.QkNorm;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.FeedForwardConfig;
 import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
+import dev.sluice.model.config.LayerConfig;
 import dev.sluice.model.lora.AdapterLayout;
 import dev.sluice.model.lora.LoraSite;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /// Bytes that one token takes in a training pass, counted from the shapes of the tapes. Scratch of the backend's own
 /// operations comes in through the largest that any of them is known to need: the routed rows of a sparse layer.
@@ -32,42 +38,77 @@ final class ActivationBytes {
 
     /// Layer inputs, the gradient, routings, and the numbers per token.
     private long kept() {
-        long routings = config.feedForwards().stream().mapToLong(ActivationBytes::picks).sum() * 4 * FLOAT;
+        long routings = feedForwards().mapToLong(ActivationBytes::picks).sum() * 4 * FLOAT;
         return (config.layers() + 2L) * config.hidden() * element + routings + 6 * FLOAT;
     }
 
+    private Stream<FeedForwardConfig> feedForwards() {
+        return config.layerConfigs().stream().map(LayerConfig::feedForward);
+    }
+
     private long tape(int layer) {
-        var attention = config.attention();
-        long copies = attention.qkNorm() ? 2 : 1;
-        long heads = (copies + 1) * attention.queryWidth() + (copies + 1) * attention.kvWidth();
-        long norms = (2 + attention.heads() + (attention.qkNorm() ? attention.heads() + attention.kvHeads() : 0)) * FLOAT;
-        return (3L * config.hidden() + heads) * element + norms + feedForward(config.feedForwards().get(layer)) + z(layer);
+        long outputs = config.stream().outputNorms() ? 2 : 0;
+        return (3 + outputs) * config.hidden() * element + (2 + outputs) * FLOAT + attention(config.attention(layer))
+                + feedForward(config.feedForward(layer)) + z(layer);
+    }
+
+    /// Queries, keys and values as projected, what attention reads of them where that is another tensor, and its result.
+    private long attention(AttentionConfig attention) {
+        long inner = heads(attention) + (long) attention.heads() * attention.valueDim();
+        long lse = attention.heads() * FLOAT;
+        return lse + switch (attention) {
+            case Grouped grouped when grouped.qkNorm() == QkNorm.NONE -> inner * element;
+            case Grouped grouped -> (inner + grouped.queryWidth() + grouped.kvWidth()) * element
+                    + (grouped.heads() + grouped.kvHeads()) * FLOAT;
+            case Latent latent -> (inner + 2L * latent.queryRank() + 2L * latent.kvRank()) * element + 2 * FLOAT;
+        };
+    }
+
+    /// Numbers in a token's queries, keys and values.
+    private static long heads(AttentionConfig attention) {
+        return (long) attention.heads() * attention.headDim()
+                + (long) attention.kvHeads() * (attention.headDim() + attention.valueDim());
     }
 
     private long feedForward(FeedForwardConfig feedForward) {
         return switch (feedForward) {
             case DenseConfig dense -> 3L * dense.width() * element;
-            case SparseConfig sparse -> sparse.experts() * FLOAT + sparse.topK() * 2L * sparse.width() * element;
+            case SparseConfig sparse -> sparse.experts() * FLOAT + sparse.topK() * 2L * sparse.width() * element
+                    + (sparse.shared() == null ? 0 : feedForward(sparse.shared()));
         };
     }
 
     /// What LoRA keeps between its two matrices.
     private long z(int layer) {
-        long picks = picks(config.feedForwards().get(layer));
+        long picks = picks(config.feedForward(layer));
         return layout.sites().stream().filter(site -> site.layer() == layer)
                 .mapToLong((LoraSite site) -> (site.kind().stacked() ? picks : 1) * site.rank() * element).sum();
     }
 
     /// The larger half of a layer's backward pass.
     private long working() {
-        long attention = 2L * config.attention().queryWidth() + 2L * config.attention().kvWidth();
-        long feedForward = config.feedForwards().stream().mapToLong(ActivationBytes::width).max().orElse(0);
-        return (2L * config.hidden() + Math.max(attention, feedForward)) * element
-                + config.feedForwards().stream().mapToLong(ActivationBytes::picks).max().orElse(0) * config.hidden() * element;
+        long attention = config.layerConfigs().stream().mapToLong(layer -> working(layer.attention())).max().orElse(0);
+        long feedForward = feedForwards().mapToLong(ActivationBytes::width).max().orElse(0);
+        long outputs = config.stream().outputNorms() ? 1 : 0;
+        return ((2L + outputs) * config.hidden() + Math.max(attention, feedForward)) * element
+                + feedForwards().mapToLong(ActivationBytes::picks).max().orElse(0) * config.hidden() * element;
+    }
+
+    /// Gradients of queries, keys, values and result; latent attention has them also before they are cut into heads.
+    private static long working(AttentionConfig attention) {
+        long gradients = heads(attention) + (long) attention.heads() * attention.valueDim();
+        return switch (attention) {
+            case Grouped _ -> gradients;
+            case Latent latent -> gradients + (long) latent.heads() * (latent.headDim() + latent.valueDim())
+                    + latent.queryRank() + 2L * latent.kvRank() + 2L * latent.rope().rotated();
+        };
     }
 
     private static long width(FeedForwardConfig feedForward) {
-        return feedForward instanceof DenseConfig(int width) ? width : 0;
+        return switch (feedForward) {
+            case DenseConfig dense -> dense.width();
+            case SparseConfig sparse -> sparse.shared() == null ? 0 : sparse.shared().width();
+        };
     }
 
     private static long picks(FeedForwardConfig feedForward) {

@@ -8,22 +8,32 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.Routing;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
+import dev.sluice.model.config.AttentionConfig.Grouped;
+import dev.sluice.model.config.AttentionConfig.Latent;
 import dev.sluice.model.config.DecoderConfig;
+import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
+import dev.sluice.model.config.RopeConfig;
+import dev.sluice.model.decoder.DecoderWeights.AttentionWeights;
 import dev.sluice.model.decoder.DecoderWeights.DenseWeights;
+import dev.sluice.model.decoder.DecoderWeights.FeedForwardWeights;
+import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
+import dev.sluice.model.decoder.DecoderWeights.LatentWeights;
 import dev.sluice.model.decoder.DecoderWeights.Projection;
 import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
 import dev.sluice.model.decoder.FeedForwardBlock.Pass;
 import dev.sluice.model.lora.LoraSite;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /// A base model with an adapter bound to it: the one forward path of every family.
 public final class Decoder implements AutoCloseable {
     private final Backend backend;
     private final DecoderConfig config;
     private final DecoderWeights weights;
-    private final RopeTable rope;
+    private final Map<RopeConfig, RopeTable> ropes = new LinkedHashMap<>();
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final Linear head;
 
@@ -32,7 +42,6 @@ public final class Decoder implements AutoCloseable {
         this.backend = model.backend();
         this.config = model.config();
         this.weights = model.weights();
-        this.rope = new RopeTable(backend, config.rope());
         for (int layer = 0; layer < config.layers(); layer++) {
             layers.add(layer(layer, lora));
         }
@@ -41,13 +50,27 @@ public final class Decoder implements AutoCloseable {
 
     private DecoderLayer layer(int index, LoraBinding lora) {
         var layer = weights.layers().get(index);
-        var attention = new AttentionBlock(backend, config, layer.attention(), lora, index, rope);
-        FeedForwardBlock feedForward = switch (layer.feedForward()) {
-            case DenseWeights dense -> new DenseBlock(backend, dense, lora, index);
-            case SparseWeights sparse ->
-                    new SparseBlock(backend, (SparseConfig) config.feedForwards().get(index), sparse, lora, index);
+        return new DecoderLayer(backend, config.stream().normEpsilon(), layer, attention(index, layer.attention(), lora),
+                feedForward(index, layer.feedForward(), lora));
+    }
+
+    private AttentionBlock attention(int layer, AttentionWeights attention, LoraBinding lora) {
+        RopeTable rope = ropes.computeIfAbsent(config.attention(layer).rope(), of -> new RopeTable(backend, of));
+        return switch (attention) {
+            case GroupedWeights grouped -> new GroupedAttention(backend, (Grouped) config.attention(layer),
+                    config.stream().normEpsilon(), grouped, lora, layer, rope);
+            case LatentWeights latent ->
+                    new LatentAttention(backend, (Latent) config.attention(layer), latent, lora, layer, rope);
         };
-        return new DecoderLayer(backend, config.normEpsilon(), layer, attention, feedForward);
+    }
+
+    private FeedForwardBlock feedForward(int layer, FeedForwardWeights feedForward, LoraBinding lora) {
+        return switch (feedForward) {
+            case DenseWeights dense -> DenseBlock.alone(backend, ((DenseConfig) config.feedForward(layer)).activation(), dense,
+                    lora, layer);
+            case SparseWeights sparse ->
+                    new SparseBlock(backend, (SparseConfig) config.feedForward(layer), sparse, lora, layer);
+        };
     }
 
     public Backend backend() {
@@ -62,7 +85,7 @@ public final class Decoder implements AutoCloseable {
     /// Copies a row into a step and makes sure that its positions exist.
     public Batch batch(Scope step, TokenRow row) {
         Batch batch = Batch.of(backend, step, row, config.vocabulary());
-        rope.require(batch.segments().longest());
+        ropes.values().forEach(rope -> rope.require(batch.segments().longest()));
         return batch;
     }
 
@@ -95,10 +118,13 @@ public final class Decoder implements AutoCloseable {
 
     void embed(Batch batch, Tensor out) {
         backend.elementwise().embed(batch.ids(), weights.embedding(), out);
+        if (config.stream().embeddingScale() != 1) {
+            backend.elementwise().scale(out, config.stream().embeddingScale());
+        }
     }
 
     void finalNorm(Tensor x, Tensor y, Tensor rstd) {
-        backend.norm().rmsNorm(x, weights.finalNorm(), (float) config.normEpsilon(), y, rstd);
+        backend.norm().rmsNorm(x, weights.finalNorm(), (float) config.stream().normEpsilon(), y, rstd);
     }
 
     Tensor finalNormWeight() {
@@ -107,11 +133,11 @@ public final class Decoder implements AutoCloseable {
 
     /// Bytes held besides the base model and the adapter.
     public long bytes() {
-        return rope.bytes();
+        return ropes.values().stream().mapToLong(RopeTable::bytes).sum();
     }
 
     @Override
     public void close() {
-        rope.close();
+        ropes.values().forEach(RopeTable::close);
     }
 }

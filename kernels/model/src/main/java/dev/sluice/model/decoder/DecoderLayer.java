@@ -9,37 +9,46 @@ import dev.sluice.compute.op.Routing;
 import dev.sluice.model.decoder.DecoderWeights.LayerWeights;
 import dev.sluice.model.decoder.FeedForwardBlock.Pass;
 
-/// One pre-norm layer: `m = x + attention(norm(x))`, `y = m + feedForward(norm(m))`.
+/// One pre-norm layer: `m = x + attention(norm(x))`, `y = m + feedForward(norm(m))`; in some families both halves' outputs
+/// are normalised before they are added.
 final class DecoderLayer {
     private final Backend backend;
     private final float epsilon;
-    private final Tensor inputNorm;
+    private final LayerWeights weights;
     private final AttentionBlock attention;
-    private final Tensor postAttentionNorm;
     private final FeedForwardBlock feedForward;
 
     DecoderLayer(Backend backend, double epsilon, LayerWeights weights, AttentionBlock attention, FeedForwardBlock feedForward) {
         this.backend = backend;
         this.epsilon = (float) epsilon;
-        this.inputNorm = weights.inputNorm();
+        this.weights = weights;
         this.attention = attention;
-        this.postAttentionNorm = weights.postAttentionNorm();
         this.feedForward = feedForward;
     }
 
     /// What the backward pass reads: everything between the layer's input and its output.
     ///
     /// @param middle [tokens, hidden], the residual stream between the two halves
-    record Tape(Tensor normed, Tensor rstd, AttentionBlock.Tape attention, Tensor middle, Tensor middleNormed,
-            Tensor middleRstd, FeedForwardBlock.Tape feedForward) {}
+    /// @param attentionOutput null where outputs are not normalised, as is `feedForwardOutput`
+    record Tape(Tensor normed, Tensor rstd, AttentionBlock.Tape attention, Output attentionOutput, Tensor middle,
+            Tensor middleNormed, Tensor middleRstd, FeedForwardBlock.Tape feedForward, Output feedForwardOutput) {}
+
+    /// A half's output before its norm, [tokens, hidden].
+    record Output(Tensor values, Tensor rstd) {}
 
     /// @param like [tokens, hidden]
     Tape tape(Scope scope, Tensor like) {
         long tokens = like.dim(0);
         return new Tape(hidden(scope, "layer.normed", like), scope.allocate("layer.rstd", DType.FLOAT32, tokens),
-                attention.tape(scope, tokens), hidden(scope, "layer.middle", like),
-                hidden(scope, "layer.middleNormed", like), scope.allocate("layer.middleRstd", DType.FLOAT32, tokens),
-                feedForward.tape(scope, tokens));
+                attention.tape(scope, tokens), output(scope, weights.attentionOutputNorm(), like),
+                hidden(scope, "layer.middle", like), hidden(scope, "layer.middleNormed", like),
+                scope.allocate("layer.middleRstd", DType.FLOAT32, tokens), feedForward.tape(scope, tokens),
+                output(scope, weights.feedForwardOutputNorm(), like));
+    }
+
+    private static Output output(Scope scope, Tensor norm, Tensor like) {
+        return norm == null ? null : new Output(hidden(scope, "layer.output", like),
+                scope.allocate("layer.outputRstd", DType.FLOAT32, like.dim(0)));
     }
 
     FeedForwardBlock feedForward() {
@@ -49,13 +58,27 @@ final class DecoderLayer {
     /// @param x [tokens, hidden]
     /// @param y [tokens, hidden], replaced; in a pass that runs again it is only scratch
     void forward(Tensor x, Batch batch, Routing routing, Pass pass, Tape tape, Tensor y, Scope scope) {
-        backend.norm().rmsNorm(x, inputNorm, epsilon, tape.normed, tape.rstd);
-        attention.forward(tape.normed, batch, tape.attention, tape.middle, scope);
+        backend.norm().rmsNorm(x, weights.inputNorm(), epsilon, tape.normed, tape.rstd);
+        attention.forward(tape.normed, batch, tape.attention, before(tape.attentionOutput, tape.middle), scope);
+        normalize(tape.attentionOutput, weights.attentionOutputNorm(), tape.middle);
         backend.elementwise().add(tape.middle, x, tape.middle);
-        backend.norm().rmsNorm(tape.middle, postAttentionNorm, epsilon, tape.middleNormed, tape.middleRstd);
-        feedForward.forward(tape.middleNormed, routing, pass, tape.feedForward, y, scope);
+        backend.norm().rmsNorm(tape.middle, weights.feedForwardNorm(), epsilon, tape.middleNormed, tape.middleRstd);
+        feedForward.forward(tape.middleNormed, routing, pass, pass == Pass.FIRST || tape.feedForwardOutput != null,
+                tape.feedForward, before(tape.feedForwardOutput, y), scope);
+        normalize(tape.feedForwardOutput, weights.feedForwardOutputNorm(), y);
         if (pass == Pass.FIRST) {
             backend.elementwise().add(tape.middle, y, y);
+        }
+    }
+
+    /// Where a half writes to: what its norm reads, or what is added to the stream.
+    private static Tensor before(Output output, Tensor otherwise) {
+        return output == null ? otherwise : output.values;
+    }
+
+    private void normalize(Output output, Tensor norm, Tensor to) {
+        if (output != null) {
+            backend.norm().rmsNorm(output.values, norm, epsilon, to, output.rstd);
         }
     }
 
@@ -64,16 +87,29 @@ final class DecoderLayer {
     void backward(Tensor gradient, Tensor x, Batch batch, Routing routing, Tape tape, boolean lowest, Scope scope) {
         try (Scope half = scope.child("feed forward backward")) {
             Tensor dNormed = hidden(half, "layer.dMiddleNormed", x);
-            feedForward.backward(gradient, tape.middleNormed, routing, tape.feedForward, dNormed, half);
-            backend.norm().rmsNormBackward(dNormed, tape.middle, postAttentionNorm, tape.middleRstd, gradient, Accumulate.ADD);
+            Tensor dOutput = unnormalized(gradient, tape.feedForwardOutput, weights.feedForwardOutputNorm(), half);
+            feedForward.backward(dOutput, tape.middleNormed, routing, tape.feedForward, dNormed, half);
+            backend.norm().rmsNormBackward(dNormed, tape.middle, weights.feedForwardNorm(), tape.middleRstd, gradient,
+                    Accumulate.ADD);
         }
         try (Scope half = scope.child("attention backward")) {
             Tensor dNormed = lowest ? null : hidden(half, "layer.dNormed", x);
-            attention.backward(gradient, tape.normed, batch, tape.attention, dNormed, half);
+            Tensor dOutput = unnormalized(gradient, tape.attentionOutput, weights.attentionOutputNorm(), half);
+            attention.backward(dOutput, tape.normed, batch, tape.attention, dNormed, half);
             if (!lowest) {
-                backend.norm().rmsNormBackward(dNormed, x, inputNorm, tape.rstd, gradient, Accumulate.ADD);
+                backend.norm().rmsNormBackward(dNormed, x, weights.inputNorm(), tape.rstd, gradient, Accumulate.ADD);
             }
         }
+    }
+
+    /// Gradient of a half's output before its norm.
+    private Tensor unnormalized(Tensor gradient, Output output, Tensor norm, Scope scope) {
+        if (output == null) {
+            return gradient;
+        }
+        Tensor before = hidden(scope, "layer.dOutput", gradient);
+        backend.norm().rmsNormBackward(gradient, output.values, norm, output.rstd, before, Accumulate.REPLACE);
+        return before;
     }
 
     private static Tensor hidden(Scope scope, String name, Tensor like) {

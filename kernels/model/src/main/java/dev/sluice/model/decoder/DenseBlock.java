@@ -6,22 +6,41 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Linear;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.GatedActivation;
 import dev.sluice.compute.op.Routing;
 import dev.sluice.model.decoder.DecoderWeights.DenseWeights;
 import dev.sluice.model.lora.LoraSite.Kind;
 
-/// `down(silu(gate(x)) * up(x))`.
+/// `down(activation(gate(x), up(x)))`.
 final class DenseBlock implements FeedForwardBlock {
     private final Backend backend;
     private final Linear gate;
     private final Linear up;
     private final Linear down;
+    private final GatedActivation activation;
+    private final LinearPass linears;
 
-    DenseBlock(Backend backend, DenseWeights weights, LoraBinding lora, int layer) {
+    private DenseBlock(Backend backend, Linear gate, Linear up, Linear down, GatedActivation activation) {
         this.backend = backend;
-        this.gate = LoraBinding.linear(lora, weights.gate(), layer, Kind.GATE);
-        this.up = LoraBinding.linear(lora, weights.up(), layer, Kind.UP);
-        this.down = LoraBinding.linear(lora, weights.down(), layer, Kind.DOWN);
+        this.gate = gate;
+        this.up = up;
+        this.down = down;
+        this.activation = activation;
+        this.linears = new LinearPass(backend);
+    }
+
+    /// The only feed-forward layer of its decoder layer.
+    static DenseBlock alone(Backend backend, GatedActivation activation, DenseWeights weights, LoraBinding lora, int layer) {
+        return new DenseBlock(backend, LoraBinding.linear(lora, weights.gate(), layer, Kind.GATE),
+                LoraBinding.linear(lora, weights.up(), layer, Kind.UP), LoraBinding.linear(lora, weights.down(), layer, Kind.DOWN),
+                activation);
+    }
+
+    /// The part beside routed experts that every token passes through.
+    static DenseBlock shared(Backend backend, GatedActivation activation, DenseWeights weights, LoraBinding lora, int layer) {
+        return new DenseBlock(backend, LoraBinding.linear(lora, weights.gate(), layer, Kind.SHARED_GATE),
+                LoraBinding.linear(lora, weights.up(), layer, Kind.SHARED_UP),
+                LoraBinding.linear(lora, weights.down(), layer, Kind.SHARED_DOWN), activation);
     }
 
     /// All [tokens, width], except the [tokens, rank] z's, which are null without LoRA.
@@ -32,8 +51,8 @@ final class DenseBlock implements FeedForwardBlock {
         DType type = backend.activationType();
         long width = gate.weight().out();
         return new DenseTape(scope.allocate("mlp.gate", type, tokens, width), scope.allocate("mlp.up", type, tokens, width),
-                scope.allocate("mlp.inner", type, tokens, width), z(scope, gate, tokens), z(scope, up, tokens),
-                z(scope, down, tokens));
+                scope.allocate("mlp.inner", type, tokens, width), linears.z(scope, gate, tokens),
+                linears.z(scope, up, tokens), linears.z(scope, down, tokens));
     }
 
     @Override
@@ -47,13 +66,13 @@ final class DenseBlock implements FeedForwardBlock {
     }
 
     @Override
-    public void forward(Tensor x, Routing routing, Pass pass, Tape tape, Tensor y, Scope scope) {
+    public void forward(Tensor x, Routing routing, Pass pass, boolean outputWanted, Tape tape, Tensor y, Scope scope) {
         var saved = (DenseTape) tape;
-        run(x, gate, saved.gateZ, saved.gate, scope);
-        run(x, up, saved.upZ, saved.up, scope);
-        backend.elementwise().swiglu(saved.gate, saved.up, saved.inner);
-        if (pass == Pass.FIRST || down.lora() != null) {
-            run(saved.inner, down, saved.downZ, y, scope);
+        linears.forward(x, gate, saved.gateZ, saved.gate, scope);
+        linears.forward(x, up, saved.upZ, saved.up, scope);
+        backend.elementwise().gated(activation, saved.gate, saved.up, saved.inner);
+        if (outputWanted || down.lora() != null) {
+            linears.forward(saved.inner, down, saved.downZ, y, scope);
         }
     }
 
@@ -61,25 +80,9 @@ final class DenseBlock implements FeedForwardBlock {
     public void backward(Tensor dy, Tensor x, Routing routing, Tape tape, Tensor dx, Scope scope) {
         var saved = (DenseTape) tape;
         Tensor dInner = scope.allocate("mlp.dInner", backend.activationType(), saved.inner.shape());
-        back(dy, saved.inner, saved.downZ, down, dInner, Accumulate.REPLACE, scope);
-        backend.elementwise().swigluBackward(dInner, saved.gate, saved.up, saved.gate, saved.up);
-        back(saved.gate, x, saved.gateZ, gate, dx, Accumulate.REPLACE, scope);
-        back(saved.up, x, saved.upZ, up, dx, Accumulate.ADD, scope);
-    }
-
-    private void run(Tensor x, Linear layer, Tensor z, Tensor y, Scope scope) {
-        try (Scope scratch = scope.child("mlp")) {
-            backend.linear().forward(x, layer, z, y, scratch);
-        }
-    }
-
-    private void back(Tensor dy, Tensor x, Tensor z, Linear layer, Tensor dx, Accumulate mode, Scope scope) {
-        try (Scope scratch = scope.child("mlp")) {
-            backend.linear().backward(dy, x, z, layer, dx, mode, scratch);
-        }
-    }
-
-    private Tensor z(Scope scope, Linear layer, long tokens) {
-        return layer.rank() == 0 ? null : scope.allocate("lora.z", backend.activationType(), tokens, layer.rank());
+        linears.backward(dy, saved.inner, saved.downZ, down, dInner, Accumulate.REPLACE, scope);
+        backend.elementwise().gatedBackward(activation, dInner, saved.gate, saved.up, saved.gate, saved.up);
+        linears.backward(saved.gate, x, saved.gateZ, gate, dx, Accumulate.REPLACE, scope);
+        linears.backward(saved.up, x, saved.upZ, up, dx, Accumulate.ADD, scope);
     }
 }

@@ -21,8 +21,9 @@ sealed interface FeedForwardBlock permits DenseBlock, SparseBlock {
 
     /// @param x [tokens, hidden], normalised
     /// @param pass whether the router chooses or the picks are given
+    /// @param outputWanted whether y must be right; else it may be left as scratch
     /// @param y [tokens, hidden], replaced
-    void forward(Tensor x, Routing routing, Pass pass, Tape tape, Tensor y, Scope scope);
+    void forward(Tensor x, Routing routing, Pass pass, boolean outputWanted, Tape tape, Tensor y, Scope scope);
 
     /// @param tape the forward pass's; its contents may be destroyed
     /// @param dx [tokens, hidden], replaced

@@ -5,6 +5,7 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.RotaryOps.Pairing;
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.model.config.RopeConfig;
 import dev.sluice.model.config.RopeFrequencies;
@@ -42,6 +43,10 @@ final class RopeTable implements AutoCloseable {
             close();
             fill(Math.max(SHORTEST, Integer.highestOneBit(positions - 1) << 1));
         }
+    }
+
+    Pairing pairing() {
+        return config.pairing();
     }
 
     Tensor cos() {

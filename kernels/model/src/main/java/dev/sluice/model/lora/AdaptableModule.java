@@ -1,8 +1,12 @@
 package dev.sluice.model.lora;
 
+import dev.sluice.model.config.AttentionConfig.Grouped;
+import dev.sluice.model.config.AttentionConfig.Latent;
 import dev.sluice.model.config.DecoderConfig;
+import dev.sluice.model.config.DecoderModule;
 import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
+import dev.sluice.model.config.FeedForwardConfig.StackOrder;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.lora.LoraSite.Kind;
 import java.util.ArrayList;
@@ -13,18 +17,23 @@ import java.util.TreeSet;
 ///
 /// @param name full module name
 /// @param experts matrices in the stack, 1 for a linear layer
-public record AdaptableModule(String name, Kind kind, int layer, int experts, int in, int out) {
+/// @param alternating files keep the rows of gate and up alternating
+public record AdaptableModule(String name, Kind kind, int layer, int experts, int in, int out, boolean alternating) {
     /// Everything in a decoder that can be adapted, in its order.
     public static List<AdaptableModule> all(DecoderConfig config, TensorNames names) {
         var all = new ArrayList<AdaptableModule>();
         for (int layer = 0; layer < config.layers(); layer++) {
-            attention(all, layer, config, names);
-            switch (config.feedForwards().get(layer)) {
-                case DenseConfig dense -> dense(all, layer, config.hidden(), dense, names);
-                case SparseConfig sparse -> sparse(all, layer, config.hidden(), sparse, names);
+            var found = new OfLayer(all, layer, config.hidden(), names);
+            switch (config.attention(layer)) {
+                case Grouped grouped -> found.grouped(grouped);
+                case Latent latent -> found.latent(latent);
+            }
+            switch (config.feedForward(layer)) {
+                case DenseConfig dense -> found.dense(dense);
+                case SparseConfig sparse -> found.sparse(sparse);
             }
         }
-        all.add(new AdaptableModule(names.head(), Kind.HEAD, -1, 1, config.hidden(), config.vocabulary()));
+        all.add(new AdaptableModule(names.head(), Kind.HEAD, -1, 1, config.hidden(), config.vocabulary(), false));
         return all;
     }
 
@@ -36,30 +45,51 @@ public record AdaptableModule(String name, Kind kind, int layer, int experts, in
         return String.join(", ", shortNames);
     }
 
-    private static void attention(List<AdaptableModule> all, int layer, DecoderConfig config, TensorNames names) {
-        int hidden = config.hidden();
-        int query = config.attention().queryWidth();
-        int kv = config.attention().kvWidth();
-        all.add(linear(names.inLayer(layer, names.query()), Kind.QUERY, layer, hidden, query));
-        all.add(linear(names.inLayer(layer, names.key()), Kind.KEY, layer, hidden, kv));
-        all.add(linear(names.inLayer(layer, names.value()), Kind.VALUE, layer, hidden, kv));
-        all.add(linear(names.inLayer(layer, names.output()), Kind.OUTPUT, layer, query, hidden));
-    }
+    /// Collects the modules of one layer.
+    private record OfLayer(List<AdaptableModule> all, int layer, int hidden, TensorNames names) {
+        void grouped(Grouped attention) {
+            linear(DecoderModule.QUERY, Kind.QUERY, hidden, attention.queryWidth());
+            linear(DecoderModule.KEY, Kind.KEY, hidden, attention.kvWidth());
+            linear(DecoderModule.VALUE, Kind.VALUE, hidden, attention.kvWidth());
+            linear(DecoderModule.OUTPUT, Kind.OUTPUT, attention.queryWidth(), hidden);
+        }
 
-    private static void dense(List<AdaptableModule> all, int layer, int hidden, DenseConfig dense, TensorNames names) {
-        all.add(linear(names.inLayer(layer, names.gate()), Kind.GATE, layer, hidden, dense.width()));
-        all.add(linear(names.inLayer(layer, names.up()), Kind.UP, layer, hidden, dense.width()));
-        all.add(linear(names.inLayer(layer, names.down()), Kind.DOWN, layer, dense.width(), hidden));
-    }
+        void latent(Latent attention) {
+            int heads = attention.heads();
+            int rank = attention.queryRank();
+            if (rank > 0) {
+                linear(DecoderModule.QUERY_DOWN, Kind.QUERY_DOWN, hidden, rank);
+                linear(DecoderModule.QUERY_UP, Kind.QUERY_UP, rank, heads * attention.headDim());
+            } else {
+                linear(DecoderModule.QUERY, Kind.QUERY, hidden, heads * attention.headDim());
+            }
+            linear(DecoderModule.KEY_VALUE_DOWN, Kind.KEY_VALUE_DOWN, hidden, attention.kvRank() + attention.rope().rotated());
+            linear(DecoderModule.KEY_VALUE_UP, Kind.KEY_VALUE_UP, attention.kvRank(),
+                    heads * (attention.plainDim() + attention.valueDim()));
+            linear(DecoderModule.OUTPUT, Kind.OUTPUT, heads * attention.valueDim(), hidden);
+        }
 
-    private static void sparse(List<AdaptableModule> all, int layer, int hidden, SparseConfig sparse, TensorNames names) {
-        all.add(new AdaptableModule(names.inLayer(layer, names.fusedGateUp()), Kind.EXPERTS_GATE_UP, layer,
-                sparse.experts(), hidden, 2 * sparse.width()));
-        all.add(new AdaptableModule(names.inLayer(layer, names.fusedDown()), Kind.EXPERTS_DOWN, layer,
-                sparse.experts(), sparse.width(), hidden));
-    }
+        void dense(DenseConfig dense) {
+            linear(DecoderModule.GATE, Kind.GATE, hidden, dense.width());
+            linear(DecoderModule.UP, Kind.UP, hidden, dense.width());
+            linear(DecoderModule.DOWN, Kind.DOWN, dense.width(), hidden);
+        }
 
-    private static AdaptableModule linear(String name, Kind kind, int layer, int in, int out) {
-        return new AdaptableModule(name, kind, layer, 1, in, out);
+        void sparse(SparseConfig sparse) {
+            boolean alternating = sparse.stack().order() == StackOrder.INTERLEAVED_TRANSPOSED;
+            all.add(new AdaptableModule(names.inLayer(layer, DecoderModule.FUSED_GATE_UP), Kind.EXPERTS_GATE_UP, layer,
+                    sparse.experts(), hidden, 2 * sparse.width(), alternating));
+            all.add(new AdaptableModule(names.inLayer(layer, DecoderModule.FUSED_DOWN), Kind.EXPERTS_DOWN, layer,
+                    sparse.experts(), sparse.width(), hidden, false));
+            if (sparse.shared() != null) {
+                linear(DecoderModule.SHARED_GATE, Kind.SHARED_GATE, hidden, sparse.shared().width());
+                linear(DecoderModule.SHARED_UP, Kind.SHARED_UP, hidden, sparse.shared().width());
+                linear(DecoderModule.SHARED_DOWN, Kind.SHARED_DOWN, sparse.shared().width(), hidden);
+            }
+        }
+
+        private void linear(DecoderModule module, Kind kind, int in, int out) {
+            all.add(new AdaptableModule(names.inLayer(layer, module), kind, layer, 1, in, out, false));
+        }
     }
 }

@@ -38,7 +38,7 @@ public final class Targets {
         double alpha = pattern(settings.alphaPattern(), module.name(), settings.alpha());
         double scale = alpha / (settings.rslora() ? Math.sqrt(rank) : rank);
         return new LoraSite(module.name(), module.kind(), module.layer(), module.experts(), module.in(), module.out(),
-                rank, alpha, scale, offsetA, offsetB);
+                module.alternating(), rank, alpha, scale, offsetA, offsetB);
     }
 
     private static boolean named(List<String> targets, String name) {

@@ -8,7 +8,6 @@ import dev.sluice.model.lora.AdaptableModule;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.lora.LoraSettings;
 import dev.sluice.model.lora.LoraSite;
-import dev.sluice.model.lora.LoraSite.Kind;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -26,7 +25,6 @@ final class AdapterConfigWriter {
             "target_parameters", "trainable_token_indices", "use_bdlora", "velora_config");
     private static final List<String> FALSES = List.of("ensure_weight_tying", "fan_in_fan_out", "lora_bias", "use_dora",
             "use_qalora");
-    private static final Set<Kind> DENSE = Set.of(Kind.GATE, Kind.UP, Kind.DOWN);
 
     private final Adapter adapter;
     private final LoraSettings settings;
@@ -103,13 +101,14 @@ final class AdapterConfigWriter {
         return switch (site.kind()) {
             case EXPERTS_GATE_UP -> List.of(names.expertGate(), names.expertUp());
             case EXPERTS_DOWN -> List.of(names.expertDown());
-            case QUERY, KEY, VALUE, OUTPUT, GATE, UP, DOWN, HEAD -> List.of();
+            case QUERY, KEY, VALUE, OUTPUT, QUERY_DOWN, QUERY_UP, KEY_VALUE_DOWN, KEY_VALUE_UP, GATE, UP, DOWN, SHARED_GATE,
+                    SHARED_UP, SHARED_DOWN, HEAD -> List.of();
         };
     }
 
     private List<String> unadaptedDenseModules(Set<String> targets) {
         return AdaptableModule.all(adapter.config(), adapter.names()).stream()
-                .filter(module -> DENSE.contains(module.kind()) && adapter.layout().find(module.layer(), module.kind()).isEmpty()
+                .filter(module -> module.kind().gatedLinear() && adapter.layout().find(module.layer(), module.kind()).isEmpty()
                         && targets.stream().anyMatch(target -> module.name().endsWith("." + target)))
                 .map(AdaptableModule::name).toList();
     }

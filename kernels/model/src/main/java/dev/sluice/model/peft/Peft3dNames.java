@@ -42,7 +42,7 @@ final class Peft3dNames {
         String wrapper = inner ? module + ".base_layer" : module;
         int columns = Math.multiplyExact(site.experts(), site.rank());
         return Stream.of(FileTensor.contiguous(a(wrapper), columns, site.in(), site.offsetA()),
-                new FileTensor(b(wrapper), site.out(), columns, site.offsetB(), site.rank(), site.experts(),
-                        (long) site.out() * site.rank()));
+                new FileTensor(b(wrapper), site.out(), columns, site.offsetB(), site.rank(), site.alternating(),
+                        site.experts(), (long) site.out() * site.rank()));
     }
 }

@@ -19,8 +19,6 @@ import java.util.stream.IntStream;
 /// Translates the settings of a per-expert file, whose experts are modules, to ours, whose experts are stacked
 /// parameters: which stacks are adapted, and with which rank, is read off the tensors.
 final class PerExpertSettings {
-    private static final Set<Kind> DENSE = Set.of(Kind.GATE, Kind.UP, Kind.DOWN);
-
     private final SafetensorsFile file;
     private final PerExpertNames experts;
     private final StoredSettings stored;
@@ -50,11 +48,11 @@ final class PerExpertSettings {
             StoredSettings stored) {
         var translation = new PerExpertSettings(file, names, stored);
         var targets = new ArrayList<>(stored.targetModules());
-        targets.removeIf(target -> modules.stream().anyMatch(m -> DENSE.contains(m.kind()) && m.name().endsWith("." + target)));
+        targets.removeIf(target -> modules.stream().anyMatch(m -> m.kind().gatedLinear() && m.name().endsWith("." + target)));
         for (var module : modules) {
             if (module.kind().stacked()) {
                 translation.stack(module);
-            } else if (DENSE.contains(module.kind()) && file.tensors().containsKey(Peft3dNames.a(module.name()))) {
+            } else if (module.kind().gatedLinear() && file.tensors().containsKey(Peft3dNames.a(module.name()))) {
                 targets.add(module.name());
             }
         }

@@ -36,9 +36,10 @@ class FamiliesTest {
     void releasedConfigurationIsRead() throws IOException {
         DecoderConfig config = read(RELEASED);
         assertEquals(48, config.layers());
-        assertEquals(new AttentionConfig(32, 4, 128, false, true, (float) (1 / Math.sqrt(128)), 0), config.attention());
-        assertEquals(128, assertInstanceOf(SparseConfig.class, config.feedForwards().getFirst()).experts());
-        assertEquals(new RopeConfig(1e6, 128, new RopeConfig.Scaling.Default()), config.rope());
+        var rope = new RopeConfig(1e6, 128, new RopeConfig.Scaling.Default());
+        assertEquals(new AttentionConfig.Grouped(32, 4, 128, false, false, AttentionConfig.QkNorm.HEADS,
+                (float) (1 / Math.sqrt(128)), 0, false, rope), config.attention(0));
+        assertEquals(128, assertInstanceOf(SparseConfig.class, config.feedForward(0)).experts());
         assertEquals(List.of(151645), config.eosTokens());
     }
 
@@ -58,14 +59,14 @@ class FamiliesTest {
         DecoderConfig config = read(RELEASED.replace("\"num_hidden_layers\": 48", "\"num_hidden_layers\": 4")
                 .replace("\"decoder_sparse_step\": 1", "\"decoder_sparse_step\": 2").replace("\"mlp_only_layers\": []", "\"mlp_only_layers\": [3]"));
         assertEquals(List.of(true, false, true, true),
-                config.feedForwards().stream().map(layer -> layer instanceof DenseConfig).toList());
+                config.layerConfigs().stream().map(layer -> layer.feedForward() instanceof DenseConfig).toList());
     }
 
     @Test
     void windowCountsOnlyWhereItIsSwitchedOn() throws IOException {
         String windowed = RELEASED.replace("\"sliding_window\": null", "\"sliding_window\": 77");
-        assertEquals(0, read(windowed).attention().window());
-        assertEquals(77, read(windowed.replace("\"use_sliding_window\": false", "\"use_sliding_window\": true")).attention().window());
+        assertEquals(0, read(windowed).attention(0).window());
+        assertEquals(77, read(windowed.replace("\"use_sliding_window\": false", "\"use_sliding_window\": true")).attention(0).window());
     }
 
     @Test

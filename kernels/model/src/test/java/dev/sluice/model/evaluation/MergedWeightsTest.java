@@ -79,7 +79,8 @@ class MergedWeightsTest {
             case EXPERTS_GATE_UP -> weights.tensor(experts + (row < WIDTH ? ".gate_proj.weight" : ".up_proj.weight"))
                     [row % WIDTH * site.in() + column] += update;
             case EXPERTS_DOWN -> weights.tensor(experts + ".down_proj.weight")[row * site.in() + column] += update;
-            case QUERY, KEY, VALUE, OUTPUT, GATE, UP, DOWN, HEAD ->
+            case QUERY, KEY, VALUE, OUTPUT, QUERY_DOWN, QUERY_UP, KEY_VALUE_DOWN, KEY_VALUE_UP, GATE, UP, DOWN, SHARED_GATE,
+                    SHARED_UP, SHARED_DOWN, HEAD ->
                     weights.tensor(site.name() + ".weight")[row * site.in() + column] += update;
         }
     }

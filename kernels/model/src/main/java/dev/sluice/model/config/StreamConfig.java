@@ -1,0 +1,13 @@
+package dev.sluice.model.config;
+
+/// What happens to the residual stream outside attention and feed-forward layers.
+///
+/// @param normEpsilon added to the mean square in every RMS norm
+/// @param unitOffset norms multiply with 1 + their weight (Gemma)
+/// @param outputNorms the outputs of both halves of a layer are normalised too, before they are added (Gemma)
+/// @param embeddingScale what embeddings are multiplied by
+public record StreamConfig(double normEpsilon, boolean unitOffset, boolean outputNorms, float embeddingScale) {
+    static StreamConfig plain(double normEpsilon) {
+        return new StreamConfig(normEpsilon, false, false, 1);
+    }
+}

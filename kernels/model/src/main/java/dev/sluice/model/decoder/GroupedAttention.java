@@ -1,0 +1,118 @@
+package dev.sluice.model.decoder;
+
+import dev.sluice.compute.Accumulate;
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Linear;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.RotaryOps.Direction;
+import dev.sluice.model.config.AttentionConfig.Grouped;
+import dev.sluice.model.config.AttentionConfig.QkNorm;
+import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
+import dev.sluice.model.lora.LoraSite.Kind;
+
+/// Grouped-query attention with rotary positions: projections, optional norms, rotation, attention, output.
+final class GroupedAttention implements AttentionBlock {
+    private final Backend backend;
+    private final Grouped config;
+    private final SoftmaxAttention softmax;
+    private final LinearPass linears;
+    private final float epsilon;
+    private final Linear query;
+    private final Linear key;
+    private final Linear value;
+    private final Linear output;
+    private final Tensor queryNorm;
+    private final Tensor keyNorm;
+
+    GroupedAttention(Backend backend, Grouped config, double epsilon, GroupedWeights weights, LoraBinding lora, int layer,
+            RopeTable rope) {
+        this.backend = backend;
+        this.config = config;
+        this.softmax = new SoftmaxAttention(backend, config, weights.sinks(), rope);
+        this.linears = new LinearPass(backend);
+        this.epsilon = (float) epsilon;
+        this.query = LoraBinding.linear(lora, weights.query(), layer, Kind.QUERY);
+        this.key = LoraBinding.linear(lora, weights.key(), layer, Kind.KEY);
+        this.value = LoraBinding.linear(lora, weights.value(), layer, Kind.VALUE);
+        this.output = LoraBinding.linear(lora, weights.output(), layer, Kind.OUTPUT);
+        this.queryNorm = weights.queryNorm();
+        this.keyNorm = weights.keyNorm();
+    }
+
+    /// @param query [tokens, heads, headDim] as projected, before norm and rotation; where there is no norm the same
+    ///     tensor as goes into attention
+    record GroupedTape(Tensor query, Tensor key, Tensor queryZ, Tensor keyZ, Tensor valueZ, Tensor outputZ, Tensor queryRstd,
+            Tensor keyRstd, SoftmaxAttention.Tape softmax) implements Tape {}
+
+    @Override
+    public Tape tape(Scope scope, long tokens) {
+        DType type = backend.activationType();
+        Tensor q = scope.allocate("attention.query", type, tokens, config.heads(), config.headDim());
+        Tensor k = scope.allocate("attention.key", type, tokens, config.kvHeads(), config.headDim());
+        Tensor v = scope.allocate("attention.value", type, tokens, config.kvHeads(), config.headDim());
+        boolean norm = config.qkNorm() != QkNorm.NONE;
+        return new GroupedTape(q, k, linears.z(scope, query, tokens), linears.z(scope, key, tokens),
+                linears.z(scope, value, tokens), linears.z(scope, output, tokens), rstd(scope, tokens, config.heads()),
+                rstd(scope, tokens, config.kvHeads()),
+                softmax.tape(scope, norm ? scope.allocate("attention.rotatedQuery", type, q.shape()) : q,
+                        norm ? scope.allocate("attention.rotatedKey", type, k.shape()) : k, v));
+    }
+
+    private Tensor rstd(Scope scope, long tokens, int heads) {
+        return switch (config.qkNorm()) {
+            case NONE -> null;
+            case HEADS -> scope.allocate("attention.rstd", DType.FLOAT32, tokens * heads);
+            case WHOLE -> scope.allocate("attention.rstd", DType.FLOAT32, tokens);
+        };
+    }
+
+    @Override
+    public void forward(Tensor x, Batch batch, Tape tape, Tensor y, Scope scope) {
+        var saved = (GroupedTape) tape;
+        var inner = saved.softmax;
+        linears.forward(x, query, saved.queryZ, saved.query, scope);
+        linears.forward(x, key, saved.keyZ, saved.key, scope);
+        linears.forward(x, value, saved.valueZ, inner.value(), scope);
+        if (config.qkNorm() != QkNorm.NONE) {
+            backend.norm().rmsNorm(normed(saved.query), queryNorm, epsilon, normed(inner.query()), saved.queryRstd);
+            backend.norm().rmsNorm(normed(saved.key), keyNorm, epsilon, normed(inner.key()), saved.keyRstd);
+        }
+        softmax.rotate(inner.query(), batch, Direction.FORWARD);
+        softmax.rotate(inner.key(), batch, Direction.FORWARD);
+        softmax.forward(batch, inner, scope);
+        linears.forward(inner.mixed(), output, saved.outputZ, y, scope);
+    }
+
+    @Override
+    public void backward(Tensor dy, Tensor x, Batch batch, Tape tape, Tensor dx, Scope scope) {
+        var saved = (GroupedTape) tape;
+        var inner = saved.softmax;
+        DType type = backend.activationType();
+        Tensor dMixed = scope.allocate("attention.dMixed", type, inner.mixed().shape());
+        Tensor dq = scope.allocate("attention.dQuery", type, saved.query.shape());
+        Tensor dk = scope.allocate("attention.dKey", type, saved.key.shape());
+        Tensor dv = scope.allocate("attention.dValue", type, inner.value().shape());
+        linears.backward(dy, inner.mixed(), saved.outputZ, output, dMixed, Accumulate.REPLACE, scope);
+        softmax.backward(dMixed, batch, inner, dq, dk, dv, scope);
+        softmax.rotate(dq, batch, Direction.BACKWARD);
+        softmax.rotate(dk, batch, Direction.BACKWARD);
+        if (config.qkNorm() != QkNorm.NONE) {
+            unnorm(dq, saved.query, queryNorm, saved.queryRstd);
+            unnorm(dk, saved.key, keyNorm, saved.keyRstd);
+        }
+        linears.backward(dq, x, saved.queryZ, query, dx, Accumulate.REPLACE, scope);
+        linears.backward(dk, x, saved.keyZ, key, dx, Accumulate.ADD, scope);
+        linears.backward(dv, x, saved.valueZ, value, dx, Accumulate.ADD, scope);
+    }
+
+    private void unnorm(Tensor gradient, Tensor projected, Tensor weight, Tensor rstd) {
+        backend.norm().rmsNormBackward(normed(gradient), normed(projected), weight, rstd, normed(gradient), Accumulate.REPLACE);
+    }
+
+    /// The rows that are normalised: heads, or all heads of a token.
+    private Tensor normed(Tensor heads) {
+        return config.qkNorm() == QkNorm.WHOLE ? LinearPass.matrix(heads) : heads;
+    }
+}

@@ -1,0 +1,52 @@
+package dev.sluice.model.decoder;
+
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.AttentionOps;
+import dev.sluice.compute.op.RotaryOps.Direction;
+import dev.sluice.model.config.AttentionConfig;
+
+/// What every kind of attention shares: rotation, and the softmax over keys.
+final class SoftmaxAttention {
+    private final Backend backend;
+    private final AttentionOps.Shape shape;
+    private final RopeTable rope;
+
+    SoftmaxAttention(Backend backend, AttentionConfig config, Tensor sinks, RopeTable rope) {
+        this.backend = backend;
+        this.shape = new AttentionOps.Shape(config.heads(), config.kvHeads(), config.headDim(), config.valueDim(),
+                config.scale(), config.window(), sinks);
+        this.rope = rope;
+    }
+
+    /// @param query [tokens, heads, headDim], rotated, as is `key`
+    /// @param mixed [tokens, heads, valueDim], the result
+    /// @param lse FLOAT32 [tokens, heads]
+    record Tape(Tensor query, Tensor key, Tensor value, Tensor mixed, Tensor lse) {}
+
+    Tape tape(Scope scope, Tensor query, Tensor key, Tensor value) {
+        long tokens = query.dim(0);
+        return new Tape(query, key, value,
+                scope.allocate("attention.mixed", backend.activationType(), tokens, shape.heads(), shape.valueDim()),
+                scope.allocate("attention.lse", DType.FLOAT32, tokens, shape.heads()));
+    }
+
+    void rotate(Tensor heads, Batch batch, Direction direction) {
+        backend.rotary().rotate(heads, batch.positions(), rope.cos(), rope.sin(), rope.pairing(), direction);
+    }
+
+    void forward(Batch batch, Tape tape, Scope scope) {
+        try (Scope scratch = scope.child("attention")) {
+            backend.attention().forward(tape.query, tape.key, tape.value, batch.segments(), shape, tape.mixed, tape.lse, scratch);
+        }
+    }
+
+    void backward(Tensor dMixed, Batch batch, Tape tape, Tensor dq, Tensor dk, Tensor dv, Scope scope) {
+        try (Scope scratch = scope.child("attention")) {
+            backend.attention().backward(dMixed, tape.query, tape.key, tape.value, tape.mixed, tape.lse, batch.segments(), shape,
+                    dq, dk, dv, scratch);
+        }
+    }
+}
