@@ -8,7 +8,8 @@ import java.util.stream.Collectors;
 
 /// The families that are implemented.
 public final class Families {
-    private static final List<Family> KNOWN = List.of(new Qwen3Moe(), new Mixtral(), new Olmoe());
+    private static final List<Family> KNOWN = List.of(new Qwen3Moe(), new GptOss(), new Glm4Moe(), new Glm4MoeLite(),
+            new DeepseekV3(), new Mixtral(), new Olmoe());
 
     private Families() {}
 
