@@ -1,4 +1,4 @@
-package dev.sluice.bench;
+package dev.sluice.bench.machine;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
@@ -10,20 +10,20 @@ import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 
 /// Tensors full of random numbers: products of zeros run faster than real ones.
-final class RandomTensors {
+public final class RandomTensors {
     private static final int BLOCK = 1 << 22;
 
     private final Backend backend;
     private final Scope scope;
     private final SplittableRandom random = new SplittableRandom(1);
 
-    RandomTensors(Backend backend, Scope scope) {
+    public RandomTensors(Backend backend, Scope scope) {
         this.backend = backend;
         this.scope = scope;
     }
 
     /// Uniform numbers with standard deviation `spread`, in the activation type; a block of four million repeats.
-    Tensor activations(String name, double spread, long... shape) {
+    public Tensor activations(String name, double spread, long... shape) {
         var tensor = scope.allocate(name, backend.activationType(), shape);
         try (var arena = Arena.ofConfined()) {
             int count = (int) Math.min(BLOCK, tensor.elements());
@@ -39,6 +39,10 @@ final class RandomTensors {
         return tensor;
     }
 
+    public Scope scope() {
+        return scope;
+    }
+
     private static void set(MemorySegment block, DType dtype, int i, float value) {
         switch (dtype) {
             case FLOAT32 -> block.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
@@ -47,18 +51,18 @@ final class RandomTensors {
         }
     }
 
-    Tensor zeros(String name, DType dtype, long... shape) {
+    public Tensor zeros(String name, DType dtype, long... shape) {
         var tensor = scope.allocate(name, dtype, shape);
         backend.elementwise().zero(tensor);
         return tensor;
     }
 
     /// Whole numbers from 0 to `bound` - 1.
-    Tensor ids(String name, int bound, int count) {
+    public Tensor ids(String name, int bound, int count) {
         return ints(name, random.ints(count, 0, bound).toArray());
     }
 
-    Tensor ints(String name, int... numbers) {
+    public Tensor ints(String name, int... numbers) {
         var tensor = scope.allocate(name, DType.INT32, numbers.length);
         try (var arena = Arena.ofConfined()) {
             backend.upload(arena.allocateFrom(ValueLayout.JAVA_INT, numbers), tensor);

@@ -1,0 +1,86 @@
+package dev.sluice.bench.check;
+
+import dev.sluice.compute.Accumulate;
+import dev.sluice.compute.DType;
+import dev.sluice.compute.Linear;
+import dev.sluice.compute.Lora;
+import dev.sluice.compute.Weight;
+import dev.sluice.compute.op.LossOps;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/// Frozen products with split LoRA, and the head.
+final class LinearTrials {
+    private LinearTrials() {}
+
+    static Trial linear(Ragged ragged) {
+        int rows = ragged.rows();
+        int in = ragged.width();
+        int out = ragged.width();
+        int rank = ragged.rank();
+        return new Trial("linear", rows + " x " + in + " -> " + out + ", rank " + rank, side -> {
+            var x = side.activations("x", 1, rows, in);
+            var lora = side.lora("lora", rank, out, in);
+            var layer = new Linear(new Weight.Dense(side.activations("weight", 1 / Math.sqrt(in), out, in)),
+                    side.activations("bias", 1, out), lora);
+            var z = side.output("z", rows, rank);
+            var y = side.output("y", rows, out);
+            side.scratched(scratch -> side.backend().linear().forward(x, layer, z, y, scratch));
+            var dy = side.activations("dy", 1, rows, out);
+            var dx = side.activations("dx", 1, rows, in);
+            side.scratched(scratch -> side.backend().linear().backward(dy, x, z, layer, dx, Accumulate.ADD, scratch));
+            var outputs = new ArrayList<>(List.of(new Output("z", z, 1), new Output("y", y, 2), new Output("dx", dx, 2)));
+            outputs.addAll(gradients("", lora, 1));
+            return outputs;
+        });
+    }
+
+    static List<Output> gradients(String name, Lora lora, int roundings) {
+        return lora == null ? Collections.emptyList()
+                : List.of(new Output(name + "gradA", lora.gradA(), roundings), new Output(name + "gradB", lora.gradB(), roundings));
+    }
+
+    static Trial crossEntropy(Ragged ragged) {
+        int tokens = ragged.rows();
+        int hidden = ragged.width();
+        int vocabulary = ragged.upTo(900);
+        int rank = ragged.of(0, 8);
+        return new Trial("cross entropy", tokens + " x " + hidden + " -> " + vocabulary + ", rank " + rank, side -> {
+            var x = side.activations("hidden", 1, tokens, hidden);
+            var lora = rank == 0 ? null : side.lora("lora", rank, vocabulary, hidden);
+            var head = new Linear(new Weight.Dense(side.activations("head", 1 / Math.sqrt(hidden), vocabulary, hidden)), null, lora);
+            var labels = side.ints("labels", labels(side, tokens, vocabulary), tokens);
+            var nll = side.poisoned("nll", DType.FLOAT32, tokens);
+            var z = rank == 0 ? null : side.output("z", tokens, rank);
+            var dHidden = side.output("dHidden", tokens, hidden);
+            side.scratched(scratch -> side.backend().loss().crossEntropy(x, head, labels, 0.125f, nll, z, dHidden, scratch));
+            var outputs = new ArrayList<>(List.of(new Output("nll", nll, 2), new Output("dHidden", dHidden, 4)));
+            outputs.addAll(gradients("", lora, 4));
+            return outputs;
+        });
+    }
+
+    static Trial score(Ragged ragged) {
+        int tokens = ragged.rows();
+        int hidden = ragged.of(16, 24, 40, 64);
+        int vocabulary = ragged.upTo(900);
+        return new Trial("score", tokens + " x " + hidden + " -> " + vocabulary, side -> {
+            var head = new Linear(new Weight.Dense(side.small("head", vocabulary, hidden)), null, null);
+            var labels = side.ints("labels", labels(side, tokens, vocabulary), tokens);
+            var nll = side.poisoned("nll", DType.FLOAT32, tokens);
+            var predictions = side.poisoned("predictions", DType.INT32, tokens);
+            var x = side.small("hidden", tokens, hidden);
+            side.scratched(scratch -> side.backend().loss().score(x, head, labels, nll, predictions, scratch));
+            return List.of(new Output("nll", nll, 1), Output.exact("predictions", predictions));
+        });
+    }
+
+    private static int[] labels(Side side, int tokens, int vocabulary) {
+        int[] labels = side.random().ints(tokens, 0, vocabulary).toArray();
+        for (int i = 1; i < tokens; i += 3) {
+            labels[i] = LossOps.IGNORED;
+        }
+        return labels;
+    }
+}

@@ -1,0 +1,26 @@
+package dev.sluice.bench.check;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/// Every operation that a backend offers, on cases drawn from a seed.
+final class Trials {
+    private static final List<Function<Ragged, Trial>> OPERATIONS = List.of(SimpleTrials::embed, SimpleTrials::add, SimpleTrials::swiglu,
+            SimpleTrials::swigluBackward, SimpleTrials::zero, SimpleTrials::rmsNorm, SimpleTrials::rotate, LinearTrials::linear,
+            LinearTrials::crossEntropy, LinearTrials::score, AttentionTrials::attention, ExpertTrials::route, ExpertTrials::routerBackward,
+            ExpertTrials::experts, ExpertTrials::oneExpert, SimpleTrials::adamw);
+
+    private Trials() {}
+
+    static List<Trial> drawn(long seed, int cases) {
+        var trials = new ArrayList<Trial>();
+        var ragged = new Ragged(seed);
+        for (Function<Ragged, Trial> operation : OPERATIONS) {
+            for (int i = 0; i < cases; i++) {
+                trials.add(operation.apply(ragged));
+            }
+        }
+        return trials;
+    }
+}

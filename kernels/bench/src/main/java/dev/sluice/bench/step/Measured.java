@@ -1,0 +1,16 @@
+package dev.sluice.bench.step;
+
+import dev.sluice.bench.machine.Spread;
+
+/// Measured steps of one context.
+///
+/// @param checkpointing layers were computed again in the backward pass
+/// @param time of a step in milliseconds
+/// @param processorMillis user and system time of all threads, of an average step
+/// @param peakBytes most bytes of tensors at once: weights, adapter, optimiser and the largest step; no context, no reserve
+/// @param deviceBytes of a GPU that are not free after the steps, context and reserve included; 0 on the CPU
+/// @param hostBytes largest resident size of the process
+/// @param firstLoss before the first update
+/// @param loss of the last step
+record Measured(int context, boolean checkpointing, Spread time, double processorMillis, long peakBytes, long deviceBytes,
+        long hostBytes, double firstLoss, double loss) {}

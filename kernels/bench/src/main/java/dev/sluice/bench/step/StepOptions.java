@@ -1,0 +1,61 @@
+package dev.sluice.bench.step;
+
+import dev.sluice.bench.Refusal;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/// What a measured training step looks like.
+final class StepOptions {
+    @Option(names = "--contexts", split = ",", defaultValue = "1024,4096", description = "tokens of a step (default: ${DEFAULT-VALUE})")
+    List<Integer> contexts;
+
+    @Option(names = "--documents", defaultValue = "1",
+            description = "documents of equal length packed into each context (default: ${DEFAULT-VALUE})")
+    int documents;
+
+    @Option(names = "--rank", defaultValue = "16", description = "LoRA rank, alpha the same (default: ${DEFAULT-VALUE})")
+    int rank;
+
+    @Option(names = "--steps", defaultValue = "5", description = "measured steps (default: ${DEFAULT-VALUE})")
+    int steps;
+
+    @Option(names = "--warmup", defaultValue = "2", description = "steps before the measured ones (default: ${DEFAULT-VALUE})")
+    int warmup;
+
+    @Option(names = "--learning-rate", defaultValue = "1e-4", description = "constant learning rate (default: ${DEFAULT-VALUE})")
+    double learningRate;
+
+    @Option(names = "--gradient-checkpointing", defaultValue = "AUTO", description = "auto, on or off: compute layers again in the"
+            + " backward pass; auto keeps activations where the plan takes at most half of the free memory, or the budget (default: auto)")
+    Checkpointing checkpointing;
+
+    @Option(names = "--budget-gib", description = "refuse contexts whose plan takes more memory than this")
+    Double budget;
+
+    /// Whether layers are computed again.
+    enum Checkpointing {
+        AUTO,
+        ON,
+        OFF
+    }
+
+    /// @throws Refusal naming the option that makes no sense
+    void check() {
+        require(rank >= 1, "--rank should be at least 1, was " + rank);
+        require(steps >= 1, "--steps should be at least 1, was " + steps);
+        require(warmup >= 0, "--warmup should be at least 0, was " + warmup);
+        require(documents >= 1, "--documents should be at least 1, was " + documents);
+        require(learningRate > 0, "--learning-rate should be above 0, was " + learningRate);
+        require(budget == null || budget > 0, "--budget-gib should be above 0, was " + budget);
+        for (int context : contexts) {
+            require(context >= 2 * documents, "--contexts " + context + ": " + documents + " documents need at least "
+                    + 2 * documents + " tokens, because nothing predicts a document's first one");
+        }
+    }
+
+    private static void require(boolean holds, String rule) {
+        if (!holds) {
+            throw new Refusal(rule);
+        }
+    }
+}

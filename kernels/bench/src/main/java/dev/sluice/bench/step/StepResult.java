@@ -1,0 +1,65 @@
+package dev.sluice.bench.step;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.sluice.bench.Report;
+import dev.sluice.bench.floor.Ceiling;
+import dev.sluice.bench.floor.ModelShape;
+import dev.sluice.bench.floor.StepFloor;
+import dev.sluice.compute.DType;
+import dev.sluice.model.config.DecoderConfig;
+import java.util.Locale;
+
+/// How a measured step is shown. JSON has the field names that other step benchmarks of this kind use: `ctx`, `ms`, `tok_s`, `peak_gib`.
+///
+/// @param weights `random` or `checkpoint`
+/// @param type of weights and activations
+record StepResult(String model, String weights, int layers, DType type, StepOptions options, ModelShape shape, Ceiling ceiling) {
+    static final String HEAD = "context  median ms     min ms     max ms  tokens/s  CPU ms  peak GiB  device GiB  host GiB  floor ms  floor/ms"
+            + "  activations  first loss    loss";
+    private static final String ROW = "%7d %10.2f %10.2f %10.2f %9.0f %7.0f %9.3f %11.2f %9.2f %9.2f %8.1f%%  %-11s %11.5f %7.5f";
+
+    static String model(ModelFolder folder, DecoderConfig config, String weights) {
+        return "model: " + folder.name() + ", " + config.modelType() + ", " + config.layers() + " layers, weights " + weights;
+    }
+
+    String row(Measured one) {
+        double floor = floor(one.context());
+        return String.format(Locale.ROOT, ROW, one.context(), one.time().median(), one.time().min(), one.time().max(), tokensPerSecond(one),
+                one.processorMillis(), one.peakBytes() / 0x1p30, one.deviceBytes() / 0x1p30, one.hostBytes() / 0x1p30, floor, 100 * floor / one.time().median(),
+                one.checkpointing() ? "again" : "kept", one.firstLoss(), one.loss());
+    }
+
+    ObjectNode json(Measured one) {
+        double floor = floor(one.context());
+        ObjectNode json = base(one.context());
+        json.put("ms", Report.rounded(one.time().median())).put("min_ms", Report.rounded(one.time().min()));
+        json.put("max_ms", Report.rounded(one.time().max())).put("tok_s", Math.round(tokensPerSecond(one)));
+        json.put("cpu_ms", Report.rounded(one.processorMillis())).put("peak_gib", Report.rounded(one.peakBytes() / 0x1p30));
+        json.put("device_gib", Report.rounded(one.deviceBytes() / 0x1p30)).put("host_gib", Report.rounded(one.hostBytes() / 0x1p30));
+        json.put("gradient_checkpointing", one.checkpointing()).put("floor_ms", Report.rounded(floor));
+        json.put("floor_share", Report.rounded(floor / one.time().median()));
+        return json.put("first_loss", Report.rounded(one.firstLoss())).put("loss", Report.rounded(one.loss()));
+    }
+
+    ObjectNode refused(int context, String reason) {
+        return base(context).put("refused", reason);
+    }
+
+    private ObjectNode base(int context) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("model", model).put("weights", weights).put("layers", layers).put("rank", options.rank);
+        json.put("ctx", context).put("documents", options.documents).put("steps", options.steps).put("warmup", options.warmup);
+        Report.put(json, ceiling);
+        return json;
+    }
+
+    private static double tokensPerSecond(Measured one) {
+        return one.context() / one.time().median() * 1e3;
+    }
+
+    /// Milliseconds.
+    private double floor(int context) {
+        return StepFloor.seconds(StepFloor.of(shape, context, options.documents, options.rank, type.bytes()), ceiling) * 1e3;
+    }
+}

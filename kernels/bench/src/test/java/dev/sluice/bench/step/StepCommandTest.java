@@ -1,0 +1,101 @@
+package dev.sluice.bench.step;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.sluice.bench.CommandLines;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class StepCommandTest {
+    private static final String CONFIG = """
+            {"model_type": "qwen3_moe", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "moe_intermediate_size": 16,
+             "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "num_experts": 6,
+             "num_experts_per_tok": 2, "norm_topk_prob": true}
+            """;
+
+    @TempDir
+    Path folder;
+    private Path config;
+
+    @BeforeEach
+    void configuration() throws IOException {
+        config = Files.writeString(folder.resolve("tiny.json"), CONFIG);
+    }
+
+    private CommandLines.Result step(String... more) {
+        return CommandLines.run(Stream.concat(Stream.of("step", "--model", config.toString(), "--backend", "cpu",
+                "--steps", "2", "--warmup", "1", "--tflops", "0.1", "--terabytes", "0.01"), Stream.of(more)).toArray(String[]::new));
+    }
+
+    @Test
+    void everyContextIsOneObjectWithWhatItWasMeasuredOn() throws IOException {
+        var result = step("--contexts", "64,96", "--documents", "4", "--layers", "2", "--rank", "4", "--json");
+        assertEquals(0, result.exitCode(), result.err());
+        List<String> lines = result.out().lines().toList();
+        assertEquals(2, lines.size());
+        JsonNode json = new ObjectMapper().readTree(lines.getLast());
+        assertEquals(96, json.get("ctx").asInt());
+        assertEquals(2, json.get("layers").asInt());
+        assertEquals("random", json.get("weights").asText());
+        assertEquals("cpu", json.get("backend").asText());
+        assertTrue(json.get("why").asText().contains("asked for by name"));
+        assertEquals(Math.log(300), json.get("first_loss").asDouble(), 0.2);
+        assertNotEquals(json.get("first_loss"), json.get("loss"));
+        for (String positive : List.of("ms", "min_ms", "max_ms", "tok_s", "cpu_ms", "peak_gib", "host_gib", "floor_ms", "floor_share")) {
+            assertTrue(json.get(positive).asDouble() > 0 || positive.equals("cpu_ms"), positive + " in " + json);
+        }
+        assertTrue(json.get("min_ms").asDouble() <= json.get("ms").asDouble() && json.get("ms").asDouble() <= json.get("max_ms").asDouble());
+        assertEquals(json.get("floor_ms").asDouble() / json.get("ms").asDouble(), json.get("floor_share").asDouble(), 1e-3);
+        assertEquals(Runtime.getRuntime().availableProcessors(), json.at("/machine/processors").asInt());
+        assertEquals(0.1, json.at("/ceiling/tflops").asDouble());
+    }
+
+    @Test
+    void tableNamesMachineBackendModelAndCeilings() {
+        var result = step("--contexts", "32");
+        assertEquals(0, result.exitCode(), result.err());
+        List<String> lines = result.out().lines().toList();
+        assertEquals(6, lines.size(), result.out());
+        for (int i = 0; i < 4; i++) {
+            assertTrue(lines.get(i).startsWith(List.of("machine: ", "backend: cpu", "model: ", "ceilings: 0.100 TFLOP/s").get(i)), lines.get(i));
+        }
+    }
+
+    @Test
+    void contextThatExceedsTheBudgetIsRefusedWithTheNumbersAndOthersAreMeasured() throws IOException {
+        var result = step("--contexts", "100000,32", "--budget-gib", "0.1", "--json");
+        assertEquals(1, result.exitCode());
+        List<String> lines = result.out().lines().toList();
+        assertTrue(new ObjectMapper().readTree(lines.getFirst()).get("refused").asText().contains("base weights"), lines.getFirst());
+        assertTrue(new ObjectMapper().readTree(lines.getLast()).get("ms").asDouble() > 0, lines.getLast());
+    }
+
+    @Test
+    void recomputingLayersGivesTheSameLosses() throws IOException {
+        String kept = step("--contexts", "64", "--gradient-checkpointing", "off", "--json").out();
+        String again = step("--contexts", "64", "--gradient-checkpointing", "on", "--json").out();
+        var mapper = new ObjectMapper();
+        assertEquals(mapper.readTree(kept).get("loss"), mapper.readTree(again).get("loss"));
+        assertTrue(mapper.readTree(kept).get("peak_gib").asDouble() > mapper.readTree(again).get("peak_gib").asDouble());
+    }
+
+    @Test
+    void temporaryFolderIsGoneAfterwards() {
+        Path made;
+        try (var model = ModelFolder.of("qwen3-30b-a3b", 2)) {
+            made = model.path();
+            assertTrue(Files.exists(made.resolve("config.json")));
+        }
+        assertTrue(Files.notExists(made));
+    }
+}
