@@ -84,7 +84,7 @@ final class CpuRouter implements RouterOps {
     }
 
     private static float denominator(Router router, long scores, long picks) {
-        return router.normalize() ? pickedSum(scores, picks, router.topK()) + router.epsilon() : 1f;
+        return router.normalize() ? Math.max(pickedSum(scores, picks, router.topK()) + router.epsilon(), router.floor()) : 1f;
     }
 
     private static float pickedSum(long p, long picks, int topK) {
@@ -171,7 +171,8 @@ final class CpuRouter implements RouterOps {
         score(router.kind(), logits, experts, d);
         float sum = denominator(router, d, picks);
         float mean = 0f;
-        for (int k = 0; router.normalize() && k < topK; k++) {
+        boolean divided = router.normalize() && sum > router.floor();
+        for (int k = 0; divided && k < topK; k++) {
             mean = Math.fma(get(at(dWeights, k)), get(at(d, getInt(at(picks, k)))) / sum, mean);
         }
         float[] picked = new float[topK];
@@ -182,15 +183,14 @@ final class CpuRouter implements RouterOps {
             pull = Math.fma(score, gradient, pull);
             picked[k] = router.kind() == Kind.SIGMOID_TOPK ? gradient * score * (1 - score) : gradient * score;
         }
-        softmaxPull(router, d, picks, picked, pull);
+        boolean cancels = divided && router.epsilon() == 0;
+        softmaxPull(router, d, picks, picked, cancels ? 0f : pull);
     }
 
-    /// `dLogit = score * (dScore - pull)` of a softmax. Where the weights are normalised without epsilon the pull is
-    /// exactly 0, so its rounding is not spread over the other experts.
+    /// `dLogit = score * (dScore - pull)` of a softmax; a sigmoid has no pull. Where the picks are divided by their sum alone
+    /// it is exactly 0, so its rounding is not spread over the other experts.
     private static void softmaxPull(Router router, long d, long picks, float[] picked, float pull) {
-        boolean none = router.kind() == Kind.SIGMOID_TOPK || router.normalize() && router.epsilon() == 0;
-        float factor = none ? 0f : -pull;
-        Rows.scale(d, router.experts(), factor);
+        Rows.scale(d, router.experts(), router.kind() == Kind.SIGMOID_TOPK ? 0f : -pull);
         for (int k = 0; k < picked.length; k++) {
             long place = at(d, getInt(at(picks, k)));
             set(place, picked[k] + get(place));

@@ -36,8 +36,10 @@ public interface RouterOps {
     /// @param bias [experts] added to the logits, or null
     /// @param normalize divide the picked scores by their sum (`norm_topk_prob`)
     /// @param epsilon added to that sum
+    /// @param floor the least that they are divided by
     /// @param scale what the weights are multiplied by in the end (`routed_scaling_factor`)
-    record Router(Tensor weight, Tensor bias, Kind kind, Choice choice, int topK, boolean normalize, float epsilon, float scale) {
+    record Router(Tensor weight, Tensor bias, Kind kind, Choice choice, int topK, boolean normalize, float epsilon, float floor,
+            float scale) {
         public Router {
             if (topK < 1 || topK > weight.dim(0)) {
                 throw new IllegalArgumentException("router: top_k must lie in 1.." + weight.dim(0) + ", was " + topK);
@@ -51,7 +53,7 @@ public interface RouterOps {
 
         /// A router without bias, correction, groups and scale.
         public Router(Tensor weight, Kind kind, int topK, boolean normalize) {
-            this(weight, null, kind, Choice.PLAIN, topK, normalize, 0, 1);
+            this(weight, null, kind, Choice.PLAIN, topK, normalize, 0, 0, 1);
         }
 
         public int experts() {
@@ -61,7 +63,7 @@ public interface RouterOps {
         /// Softmax over all experts and the largest of them: nothing that only some families have.
         public boolean plain() {
             return bias == null && kind == Kind.SOFTMAX_TOPK && choice.correction() == null && choice.groups() == 1
-                    && epsilon == 0 && scale == 1;
+                    && epsilon == 0 && floor == 0 && scale == 1;
         }
     }
 

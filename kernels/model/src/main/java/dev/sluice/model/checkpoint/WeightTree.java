@@ -125,9 +125,9 @@ final class WeightTree {
     }
 
     private DenseWeights gated(int layer, DenseConfig dense, DecoderModule gate, DecoderModule up, DecoderModule down) {
-        return new DenseWeights(projection(layer, gate, dense.width(), config.hidden(), dense.bias()),
-                projection(layer, up, dense.width(), config.hidden(), dense.bias()),
-                projection(layer, down, config.hidden(), dense.width(), dense.bias()));
+        return new DenseWeights(projection(layer, gate, dense.width(), config.hidden(), false),
+                projection(layer, up, dense.width(), config.hidden(), false),
+                projection(layer, down, config.hidden(), dense.width(), false));
     }
 
     private RouterWeights router(int layer, RouterConfig router) {

@@ -5,13 +5,13 @@ import dev.sluice.compute.op.RouterOps;
 
 /// The second half of a layer.
 public sealed interface FeedForwardConfig {
-    /// One gated layer of that width.
+    /// One gated layer.
     ///
-    /// @param bias its three projections have biases
-    record DenseConfig(int width, boolean bias, GatedActivation activation) implements FeedForwardConfig {
-        /// A SwiGLU layer without biases.
+    /// @param width inner width
+    record DenseConfig(int width, GatedActivation activation) implements FeedForwardConfig {
+        /// A SwiGLU layer.
         public DenseConfig(int width) {
-            this(width, false, GatedActivation.SWIGLU);
+            this(width, GatedActivation.SWIGLU);
         }
     }
 
@@ -37,12 +37,12 @@ public sealed interface FeedForwardConfig {
     ///
     /// @param bias the logits have a bias
     /// @param correction whether the scores have a correction that counts for the choice only
-    /// @param normalize divide the weights of the picks by their sum plus epsilon
+    /// @param normalize divide the weights of the picks by their sum plus epsilon, or by `floor` if that is more
     record RouterConfig(int experts, int topK, RouterOps.Kind kind, boolean bias, Correction correction, int groups,
-            int keptGroups, boolean normalize, float epsilon, float scale) {
+            int keptGroups, boolean normalize, float epsilon, float floor, float scale) {
         /// Softmax and the largest.
         static RouterConfig softmax(int experts, int topK, boolean normalize) {
-            return new RouterConfig(experts, topK, RouterOps.Kind.SOFTMAX_TOPK, false, Correction.NONE, 1, 1, normalize, 0, 1);
+            return new RouterConfig(experts, topK, RouterOps.Kind.SOFTMAX_TOPK, false, Correction.NONE, 1, 1, normalize, 0, 0, 1);
         }
     }
 

@@ -35,7 +35,7 @@ final class SparseBlock implements FeedForwardBlock {
     private static RouterOps.Router router(RouterConfig config, RouterWeights weights) {
         return new RouterOps.Router(weights.weight(), weights.bias(), config.kind(),
                 new RouterOps.Choice(weights.correction(), config.groups(), config.keptGroups()), config.topK(),
-                config.normalize(), config.epsilon(), config.scale());
+                config.normalize(), config.epsilon(), config.floor(), config.scale());
     }
 
     /// @param logits FLOAT32 [tokens, experts]
