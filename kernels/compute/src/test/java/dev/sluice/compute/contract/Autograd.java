@@ -1,5 +1,6 @@
 package dev.sluice.compute.contract;
 
+import dev.sluice.compute.op.GatedActivation;
 import java.util.Arrays;
 
 /// Float64 scalars that remember how they were made. The references write only forward formulas with it; gradients
@@ -71,6 +72,33 @@ public final class Autograd {
     public int silu(int a) {
         int denominator = add(leaf(1), exp(scale(a, -1)));
         return div(a, denominator);
+    }
+
+    public int sigmoid(int a) {
+        return div(leaf(1), add(leaf(1), exp(scale(a, -1))));
+    }
+
+    /// Within bounds as it is; beyond them the bound, without a gradient.
+    public int clamp(int a, double low, double high) {
+        double bounded = Math.clamp(value[a], low, high);
+        return node(bounded, a, bounded == value[a] ? 1 : 0, -1, 0, -1, 0);
+    }
+
+    /// One gated activation, as its formula reads.
+    public int gated(GatedActivation activation, int gate, int up) {
+        return switch (activation) {
+            case SWIGLU -> mul(silu(gate), up);
+            case CLAMPED_SWIGLU -> {
+                int g = clamp(gate, Double.NEGATIVE_INFINITY, 7);
+                yield mul(mul(g, sigmoid(scale(g, 1.702))), add(clamp(up, -7, 7), leaf(1)));
+            }
+            case GEGLU -> {
+                int cube = mul(mul(gate, gate), gate);
+                int power = exp(scale(add(gate, scale(cube, 0.044715)), 2 * Math.sqrt(2 / Math.PI)));
+                int tanh = div(sub(power, leaf(1)), add(power, leaf(1)));
+                yield mul(mul(scale(gate, 0.5), add(leaf(1), tanh)), up);
+            }
+        };
     }
 
     public int sum(int[] nodes) {

@@ -12,6 +12,7 @@ import dev.sluice.compute.contract.World.LoraTwin;
 import dev.sluice.compute.contract.World.Twin;
 import dev.sluice.compute.op.ExpertOps.Experts;
 import dev.sluice.compute.op.ExpertOps.Tape;
+import dev.sluice.compute.op.GatedActivation;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -57,6 +58,15 @@ public interface ExpertContract extends Contract {
         try (var world = world(4)) {
             new Case(world, RoutingTwin.random(world, 33, 2, 4, 0, 4), 4, 8, 0).assertForwardAndBackward();
             new Case(world, RoutingTwin.random(world, 33, 2, 4, 0, 4), 4, 0, 8).assertForwardAndBackward();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"SWIGLU,70", "CLAMPED_SWIGLU,70", "CLAMPED_SWIGLU,1", "GEGLU,70"})
+    default void expertsMayHaveBiasesAndOtherActivations(GatedActivation activation, int tokens) {
+        try (var world = world(tokens + activation.ordinal())) {
+            var layer = new Case(world, RoutingTwin.random(world, tokens, 2, 5, 0, 5), 5, 8, 8, activation, true);
+            orSkip(layer::assertForwardAndBackward);
         }
     }
 
@@ -161,8 +171,14 @@ public interface ExpertContract extends Contract {
         private final int[] gateUpB;
         private final int[] downA;
         private final int[] downB;
+        private final int[] gateUpBias;
+        private final int[] downBias;
 
         Case(World world, RoutingTwin routing, int count, int gateUpRank, int downRank) {
+            this(world, routing, count, gateUpRank, downRank, GatedActivation.SWIGLU, false);
+        }
+
+        Case(World world, RoutingTwin routing, int count, int gateUpRank, int downRank, GatedActivation activation, boolean biased) {
             this.world = world;
             this.routing = routing;
             x = world.activations("x", 1, routing.tokens(), HIDDEN);
@@ -171,7 +187,10 @@ public interface ExpertContract extends Contract {
             Twin down = world.activations("down", 0.3, count, HIDDEN, WIDTH);
             gateUpLora = gateUpRank == 0 ? null : world.lora("gateUpLora", gateUpRank, 2 * WIDTH, HIDDEN, SCALE, count);
             downLora = downRank == 0 ? null : world.lora("downLora", downRank, HIDDEN, WIDTH, SCALE, count);
+            Twin upperBias = biased ? world.activations("gateUpBias", 5, count, 2 * WIDTH) : null;
+            Twin lowerBias = biased ? world.activations("downBias", 1, count, HIDDEN) : null;
             experts = new Experts(new Weight.Dense(gateUp.tensor()), new Weight.Dense(down.tensor()),
+                    biased ? upperBias.tensor() : null, biased ? lowerBias.tensor() : null, activation,
                     gateUpLora == null ? null : gateUpLora.lora(), downLora == null ? null : downLora.lora());
             int rows = routing.tokens() * routing.topK();
             tape = new Tape(world.output("tape", rows, 2 * WIDTH), gateUpRank == 0 ? null : world.output("z1", rows, gateUpRank),
@@ -185,6 +204,8 @@ public interface ExpertContract extends Contract {
             gateUpB = nodes(gateUpLora, false);
             downA = nodes(downLora, true);
             downB = nodes(downLora, false);
+            gateUpBias = graph.leaves(biased ? upperBias.values() : new double[count * 2 * WIDTH]);
+            downBias = graph.leaves(biased ? lowerBias.values() : new double[count * HIDDEN]);
             outNodes = reference(graph.leaves(gateUp.values()), graph.leaves(down.values()), gateUpRank, downRank);
         }
 
@@ -203,11 +224,12 @@ public interface ExpertContract extends Contract {
                     int[] h = linear(token, gateUp, gateUpA, gateUpB, e, 2 * WIDTH, HIDDEN, gateUpRank);
                     int[] act = new int[WIDTH];
                     for (int i = 0; i < WIDTH; i++) {
-                        act[i] = graph.mul(graph.silu(h[i]), h[WIDTH + i]);
+                        act[i] = graph.gated(experts.activation(), graph.add(h[i], gateUpBias[e * 2 * WIDTH + i]),
+                                graph.add(h[WIDTH + i], gateUpBias[(e * 2 + 1) * WIDTH + i]));
                     }
                     int[] y = linear(act, down, downA, downB, e, HIDDEN, WIDTH, downRank);
                     for (int i = 0; i < HIDDEN; i++) {
-                        total[i] = graph.fma(weightNodes[t * routing.topK() + k], y[i], total[i]);
+                        total[i] = graph.fma(weightNodes[t * routing.topK() + k], graph.add(y[i], downBias[e * HIDDEN + i]), total[i]);
                     }
                 }
                 System.arraycopy(total, 0, result, t * HIDDEN, HIDDEN);

@@ -60,7 +60,7 @@ public interface RouterContract extends Contract {
     default void tiesGoToTheLowerExpert() {
         try (var world = world(1); var scratch = world.scratch()) {
             var weight = world.given("router", world.backend().activationType(), new double[6 * HIDDEN], 6, HIDDEN);
-            var routing = poisonedRouting(world, 3, 6, 4);
+            var routing = RoutingTwin.poisoned(world, 3, 6, 4);
             world.backend().router().route(world.activations("x", 1, 3, HIDDEN).tensor(),
                     new Router(weight.tensor(), Kind.SOFTMAX_TOPK, 4, true), world.poisoned("logits", DType.FLOAT32, 3, 6),
                     routing, scratch);
@@ -69,12 +69,6 @@ public interface RouterContract extends Contract {
             Arrays.fill(quarters, 0.25);
             world.assertClose(routing.weights(), quarters);
         }
-    }
-
-    private static Routing poisonedRouting(World world, int tokens, int experts, int topK) {
-        return new Routing(world.poisoned("picks", DType.INT32, tokens, topK), world.poisoned("weights", DType.FLOAT32, tokens, topK),
-                world.poisoned("offsets", DType.INT32, experts + 1), world.poisoned("rowToken", DType.INT32, (long) tokens * topK),
-                world.poisoned("rowOfPick", DType.INT32, tokens, topK));
     }
 
     /// A router and the reference of its logits.
@@ -95,7 +89,7 @@ public interface RouterContract extends Contract {
             x = world.activations("x", 1, tokens, HIDDEN);
             Twin weight = world.activations("router", 0.5, experts, HIDDEN);
             router = new Router(weight.tensor(), Kind.SOFTMAX_TOPK, topK, normalize);
-            routing = poisonedRouting(world, tokens, experts, topK);
+            routing = RoutingTwin.poisoned(world, tokens, experts, topK);
             logits = world.poisoned("logits", DType.FLOAT32, tokens, experts);
             xNodes = graph.leaves(x.values());
             logitNodes = graph.linear(xNodes, tokens, HIDDEN, graph.leaves(weight.values()), experts);

@@ -1,5 +1,6 @@
 package dev.sluice.compute.contract;
 
+import dev.sluice.compute.DType;
 import dev.sluice.compute.op.Routing;
 import java.util.stream.IntStream;
 
@@ -22,6 +23,13 @@ public record RoutingTwin(Routing routing, int[] picks, World.Twin weights, int 
             }
         }
         return of(world, picks, tokens, topK, experts);
+    }
+
+    /// A routing that was never written.
+    static Routing poisoned(World world, int tokens, int experts, int topK) {
+        return new Routing(world.poisoned("picks", DType.INT32, tokens, topK), world.poisoned("weights", DType.FLOAT32, tokens, topK),
+                world.poisoned("offsets", DType.INT32, experts + 1), world.poisoned("rowToken", DType.INT32, (long) tokens * topK),
+                world.poisoned("rowOfPick", DType.INT32, tokens, topK));
     }
 
     static RoutingTwin of(World world, int[] picks, int tokens, int topK, int experts) {
