@@ -84,6 +84,19 @@ class BaseModelTest {
     }
 
     @Test
+    void packedExpertsWithoutTheirScalesAreRefused() throws IOException {
+        Path model = copy(Golden.folder("gpt-oss-mxfp4").resolve("model"));
+        Path file = model.resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        String name = "model.layers.1.mlp.experts.down_proj_scales";
+        int at = new String(bytes, StandardCharsets.ISO_8859_1).indexOf(name);
+        bytes[at + name.length() - 1] = 'x';
+        Files.write(file, bytes);
+        var refusal = assertThrows(InvalidFileException.class, () -> BaseModel.load(model, backend));
+        assertTrue(refusal.getMessage().contains(name + " [3, 32, 1] is missing"), refusal.getMessage());
+    }
+
+    @Test
     void truncatedCheckpointIsRefused() throws IOException {
         Path file = SyntheticModel.sparse(3, 2, 16).write(folder).resolve("model.safetensors");
         byte[] bytes = Files.readAllBytes(file);

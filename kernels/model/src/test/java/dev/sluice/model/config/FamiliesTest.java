@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sluice.model.Golden;
 import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
@@ -107,6 +108,27 @@ class FamiliesTest {
         var refusal = assertThrows(UnsupportedModelException.class, () ->
                 read(RELEASED.replace("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"longrope\"}")));
         assertTrue(refusal.getMessage().contains("longrope is not supported; known are default, linear, dynamic, yarn, llama3"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+        "mixtral-bfloat16 | router_jitter_noise 0.1 is not supported | \"router_jitter_noise\": 0.0 | \"router_jitter_noise\": 0.1",
+        "olmoe-bfloat16 | clip_qkv 8 is not supported; known is null | \"clip_qkv\": null | \"clip_qkv\": 8",
+        "glm4-moe-fp8 | n_group should be a divisor of the 6 experts | \"n_group\": 3 | \"n_group\": 4",
+        "glm4-moe-fp8 | topk_group should be at most n_group 3 | \"topk_group\": 2 | \"topk_group\": 4",
+        "gpt-oss-bfloat16 | layer_types chunked_attention is not supported | \"full_attention\" | \"chunked_attention\"",
+        "gpt-oss-bfloat16 | rope_scaling should be | \"rope_parameters\" | \"no_rope\"",
+        "deepseek-v3-fp8 | num_key_value_heads should be num_attention_heads 4 | \"num_key_value_heads\": 4 | \"num_key_value_heads\": 2",
+        "glm4-moe-lite-bfloat16 | mlp_layer_types odd is not supported; known are dense, sparse | \"sparse\" | \"odd\"",
+        "ernie-bfloat16 | use_bias true is not supported | \"use_bias\": false | \"use_bias\": true",
+        "gemma3-bfloat16 | final_logit_softcapping 30 is not supported | \"final_logit_softcapping\": null | \"final_logit_softcapping\": 30",
+        "gemma3-bfloat16 | hidden_activation gelu is not supported | gelu_pytorch_tanh | gelu",
+    })
+    void whatAFamilyDoesNotDoIsRefusedByName(String golden, String reason, String from, String to) throws IOException {
+        String json = Files.readString(Golden.folder(golden).resolve("model/config.json"));
+        assertTrue(json.contains(from), json);
+        var refusal = assertThrows(RuntimeException.class, () -> read(json.replace(from, to)));
+        assertTrue(refusal.getMessage().contains(reason) && refusal.getMessage().contains("config.json"), refusal.getMessage());
     }
 
     private DecoderConfig read(String json) throws IOException {

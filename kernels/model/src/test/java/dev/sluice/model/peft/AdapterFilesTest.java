@@ -11,6 +11,7 @@ import dev.sluice.compute.DType;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.Golden;
 import dev.sluice.model.InvalidFileException;
+import dev.sluice.model.OracleCase;
 import dev.sluice.model.Tensors;
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.model.lora.Adapter;
@@ -104,6 +105,43 @@ class AdapterFilesTest {
         assertEquals(theirs.keySet(), ours.keySet());
         theirs.forEach((name, numbers) -> assertEquals(0, Tensors.relativeError(numbers, ours.get(name)), name));
         assertEquals(sets(golden.adapterInit()), sets(folder));
+    }
+
+    @ParameterizedTest
+    @MethodSource("dev.sluice.model.GoldenCaseTest#cases")
+    void everyFamilysAdapterIsTheSameInBothFormats(Path golden) {
+        Path init = OracleCase.read(golden).adapterInit();
+        try (var backend = Golden.cpu(); var base = BaseModel.load(OracleCase.read(golden).model(), backend)) {
+            Adapter adapter = Adapter.read(base, init);
+            adapter.write(folder, new AdapterExport(AdapterFormat.PER_EXPERT, DType.FLOAT32, null));
+            assertEquals(-1, adapter.values().mismatch(Adapter.read(base, folder).values()));
+            adapter.write(folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
+            var theirs = Tensors.read(init.resolve("adapter_model.safetensors"));
+            var ours = Tensors.read(folder.resolve("adapter_model.safetensors"));
+            ours.forEach((name, numbers) -> assertEquals(0, Tensors.relativeError(theirs.get(name), numbers), name));
+            assertEquals(sets(init), sets(folder));
+        }
+    }
+
+    /// gpt-oss keeps gate and up alternating; single experts have the even rows as gate and the odd ones as up.
+    @Test
+    void alternatingRowsAreTakenApartForSingleExperts() {
+        var golden = Golden.read("gpt-oss-bfloat16");
+        try (var backend = Golden.cpu(); var base = BaseModel.load(golden.model(), backend)) {
+            Adapter.read(base, golden.adapterInit()).write(folder, new AdapterExport(AdapterFormat.PER_EXPERT, DType.FLOAT32, null));
+            float[] stacked = Tensors.read(golden.adapterInit().resolve("adapter_model.safetensors"))
+                    .get("base_model.model.model.layers.1.mlp.experts.base_layer.lora_B.weight");
+            var single = Tensors.read(folder.resolve("adapter_model.safetensors"));
+            String expert = "base_model.model.model.layers.1.mlp.experts.3.";
+            int experts = 5;
+            int rank = 2;
+            for (int row = 0; row < 2 * 20; row++) {
+                float[] own = single.get(expert + (row % 2 == 0 ? "gate_proj" : "up_proj") + ".lora_B.weight");
+                for (int j = 0; j < rank; j++) {
+                    assertEquals(stacked[row * experts * rank + j * experts + 3], own[row / 2 * rank + j]);
+                }
+            }
+        }
     }
 
     /// Lists of targets are sets: PEFT writes them in any order.
