@@ -44,18 +44,18 @@ final class LoadingSource implements WeightSource {
             long elements = Tensor.elements(part.name(), part.shape());
             Stored stored = checkpoint.find(part.name());
             boolean asStored = stored != null && stored.entry().type() == Floats.stored(tensor.dtype())
-                    && part.arrangement() == Arrangement.PLAIN && wanted.offset() == 0;
+                    && part.arrangement() == Arrangement.PLAIN && wanted.unchanged();
             if (asStored) {
                 backend.upload(stored.data(), tensor.view(part.name(), at, elements));
             } else {
-                convert(part, wanted.offset(), tensor, at);
+                convert(part, wanted, tensor, at);
             }
             at += elements;
         }
         return tensor;
     }
 
-    private void convert(Part part, float offset, Tensor tensor, long at) {
+    private void convert(Part part, Wanted wanted, Tensor tensor, long at) {
         int columns = Math.toIntExact(part.shape()[part.shape().length - 1]);
         long rows = Tensor.elements(part.name(), part.shape()) / columns;
         StoredRows stored = StoredRows.of(checkpoint, part);
@@ -70,17 +70,11 @@ final class LoadingSource implements WeightSource {
             LongStream.range(0, count).parallel().forEach(row -> {
                 float[] values = new float[columns];
                 stored.read(begin + row, values);
-                add(offset, values);
+                wanted.apply(values);
                 Floats.encode(tensor.dtype(), values, staging, row * columns);
             });
             backend.upload(staging.asSlice(0, count * rowBytes),
                     tensor.view(part.name(), at + begin * columns, count, columns));
-        }
-    }
-
-    private static void add(float offset, float[] values) {
-        for (int i = 0; offset != 0 && i < values.length; i++) {
-            values[i] += offset;
         }
     }
 }

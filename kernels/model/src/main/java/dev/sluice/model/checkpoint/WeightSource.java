@@ -17,9 +17,21 @@ interface WeightSource {
     /// @param parts stored tensors that fill `shape` one behind the other
     /// @param exact kept in FLOAT32 whatever the backend multiplies in
     /// @param offset added to every number
-    record Wanted(String name, long[] shape, List<Part> parts, boolean exact, float offset) {
+    /// @param factor multiplied with the sum
+    record Wanted(String name, long[] shape, List<Part> parts, boolean exact, float offset, float factor) {
         Wanted(String name, long[] shape, List<Part> parts) {
-            this(name, shape, parts, false, 0);
+            this(name, shape, parts, false, 0, 1);
+        }
+
+        /// The stored numbers are the wanted ones.
+        boolean unchanged() {
+            return offset == 0 && factor == 1;
+        }
+
+        void apply(float[] values) {
+            for (int i = 0; i < values.length && !unchanged(); i++) {
+                values[i] = (values[i] + offset) * factor;
+            }
         }
 
         DType type(DType backend) {

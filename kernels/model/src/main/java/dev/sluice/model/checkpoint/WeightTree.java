@@ -46,7 +46,8 @@ final class WeightTree {
 
     private DecoderWeights decoder() {
         Tensor embedding = plain(names.embedding() + ".weight", config.vocabulary(), config.hidden());
-        Tensor finalNorm = norm(names.of(DecoderModule.FINAL_NORM), config.hidden());
+        // The head is linear: a factor of its input is one of the logits, an adapter's part included.
+        Tensor finalNorm = norm(names.of(DecoderModule.FINAL_NORM), config.hidden(), config.stream().logitScale());
         Tensor head = config.tiedEmbeddings() ? embedding
                 : plain(names.head() + ".weight", config.vocabulary(), config.hidden());
         var layers = new ArrayList<LayerWeights>(config.layers());
@@ -141,8 +142,8 @@ final class WeightTree {
         long[] shape = {router.experts()};
         return switch (router.correction()) {
             case NONE -> null;
-            case VECTOR -> source.load(new Wanted(name, shape, List.of(new Part(name, shape)), true, 0));
-            case ROW -> source.load(new Wanted(name, shape, List.of(new Part(name, 1, router.experts())), true, 0));
+            case VECTOR -> source.load(new Wanted(name, shape, List.of(new Part(name, shape)), true, 0, 1));
+            case ROW -> source.load(new Wanted(name, shape, List.of(new Part(name, 1, router.experts())), true, 0, 1));
         };
     }
 
@@ -150,8 +151,8 @@ final class WeightTree {
         int hidden = config.hidden();
         var stack = sparse.stack();
         boolean plain = stack.order() == StackOrder.GATE_THEN_UP;
-        String gateUp = names.inLayer(layer, DecoderModule.FUSED_GATE_UP);
-        String down = names.inLayer(layer, DecoderModule.FUSED_DOWN);
+        String gateUp = names.inLayer(layer, DecoderModule.STORED_GATE_UP);
+        String down = names.inLayer(layer, DecoderModule.STORED_DOWN);
         long[] gateUpShape = {sparse.experts(), 2L * stack.width(), hidden};
         long[] downShape = {sparse.experts(), hidden, stack.width()};
         return new ExpertWeights(
@@ -193,10 +194,14 @@ final class WeightTree {
     }
 
     private Tensor norm(String module, int width) {
+        return norm(module, width, 1);
+    }
+
+    private Tensor norm(String module, int width, float factor) {
         String name = module + ".weight";
-        boolean offset = config.stream().unitOffset();
+        float offset = config.stream().unitOffset() ? 1 : 0;
         long[] shape = {width};
-        return source.load(new Wanted(name, shape, List.of(new Part(name, shape)), offset, offset ? 1 : 0));
+        return source.load(new Wanted(name, shape, List.of(new Part(name, shape)), offset != 0 || factor != 1, offset, factor));
     }
 
     private Tensor plain(String name, long... shape) {

@@ -42,9 +42,12 @@ public enum DecoderModule {
     EXPERT_GATE("mlp.experts.%d.gate_proj"),
     EXPERT_UP("mlp.experts.%d.up_proj"),
     EXPERT_DOWN("mlp.experts.%d.down_proj"),
-    /// [experts, 2 * width, hidden]: what transformers 5 calls the stack, in adapters and in checkpoints of whole stacks.
+    /// [experts, 2 * width, hidden]: what transformers 5, and so adapters, call the stack.
     FUSED_GATE_UP("mlp.experts.gate_up_proj"),
-    FUSED_DOWN("mlp.experts.down_proj");
+    FUSED_DOWN("mlp.experts.down_proj"),
+    /// What checkpoints that keep whole stacks call them; parameters, not modules.
+    STORED_GATE_UP("mlp.experts.gate_up_proj"),
+    STORED_DOWN("mlp.experts.down_proj");
 
     private final String name;
 

@@ -9,7 +9,8 @@ import java.util.stream.Collectors;
 /// The families that are implemented.
 public final class Families {
     private static final List<Family> KNOWN = List.of(new Qwen3Moe(), new GptOss(), new Glm4Moe(), new Glm4MoeLite(),
-            new DeepseekV3(), new Mixtral(), new Olmoe(), new Ernie45Moe(), new Gemma3Text());
+            new DeepseekV3(), new Mixtral(), new Olmoe(), new Ernie45Moe(), new GraniteMoe(),
+            new Gemma3Text());
 
     private Families() {}
 

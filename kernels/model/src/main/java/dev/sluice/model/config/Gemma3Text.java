@@ -37,7 +37,7 @@ final class Gemma3Text implements Family {
         List<String> kinds = fields.perLayer("layer_types", List.of(SLIDING, FULL),
                 layer -> (layer + 1) % pattern == 0 ? FULL : SLIDING);
         var dense = new DenseConfig(fields.width("intermediate_size", 9216), GatedActivation.GEGLU);
-        var stream = new StreamConfig(config.positive("rms_norm_eps", 1e-6), true, true, (float) Math.sqrt(fields.hidden()));
+        var stream = new StreamConfig(config.positive("rms_norm_eps", 1e-6), true, true, (float) Math.sqrt(fields.hidden()), 1, 1);
         return fields.decoder(modelType(), maxPositions, true, stream,
                 layer -> new LayerConfig(kinds.get(layer).equals(SLIDING) ? sliding : full, dense));
     }

@@ -89,7 +89,7 @@ final class ActivationBytes {
     private long working() {
         long attention = config.layerConfigs().stream().mapToLong(layer -> working(layer.attention())).max().orElse(0);
         long feedForward = feedForwards().mapToLong(ActivationBytes::width).max().orElse(0);
-        long outputs = config.stream().outputNorms() ? 1 : 0;
+        long outputs = config.stream().outputNorms() || config.stream().residualScale() != 1 ? 1 : 0;
         return ((2L + outputs) * config.hidden() + Math.max(attention, feedForward)) * element
                 + feedForwards().mapToLong(ActivationBytes::picks).max().orElse(0) * config.hidden() * element;
     }

@@ -50,7 +50,7 @@ public final class Decoder implements AutoCloseable {
 
     private DecoderLayer layer(int index, LoraBinding lora) {
         var layer = weights.layers().get(index);
-        return new DecoderLayer(backend, config.stream().normEpsilon(), layer, attention(index, layer.attention(), lora),
+        return new DecoderLayer(backend, config.stream(), layer, attention(index, layer.attention(), lora),
                 feedForward(index, layer.feedForward(), lora));
     }
 

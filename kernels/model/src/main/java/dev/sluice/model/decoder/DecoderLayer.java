@@ -6,6 +6,7 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.Routing;
+import dev.sluice.model.config.StreamConfig;
 import dev.sluice.model.decoder.DecoderWeights.LayerWeights;
 import dev.sluice.model.decoder.FeedForwardBlock.Pass;
 
@@ -14,13 +15,15 @@ import dev.sluice.model.decoder.FeedForwardBlock.Pass;
 final class DecoderLayer {
     private final Backend backend;
     private final float epsilon;
+    private final float residualScale;
     private final LayerWeights weights;
     private final AttentionBlock attention;
     private final FeedForwardBlock feedForward;
 
-    DecoderLayer(Backend backend, double epsilon, LayerWeights weights, AttentionBlock attention, FeedForwardBlock feedForward) {
+    DecoderLayer(Backend backend, StreamConfig stream, LayerWeights weights, AttentionBlock attention, FeedForwardBlock feedForward) {
         this.backend = backend;
-        this.epsilon = (float) epsilon;
+        this.epsilon = (float) stream.normEpsilon();
+        this.residualScale = stream.residualScale();
         this.weights = weights;
         this.attention = attention;
         this.feedForward = feedForward;
@@ -76,9 +79,13 @@ final class DecoderLayer {
         return output == null ? otherwise : output.values;
     }
 
+    /// From a half's output to what is added to the stream.
     private void normalize(Output output, Tensor norm, Tensor to) {
         if (output != null) {
             backend.norm().rmsNorm(output.values, norm, epsilon, to, output.rstd);
+        }
+        if (residualScale != 1) {
+            backend.elementwise().scale(to, residualScale);
         }
     }
 
@@ -102,13 +109,20 @@ final class DecoderLayer {
         }
     }
 
-    /// Gradient of a half's output before its norm.
+    /// Gradient of a half's output, before its norm and its factor.
     private Tensor unnormalized(Tensor gradient, Output output, Tensor norm, Scope scope) {
-        if (output == null) {
+        if (output == null && residualScale == 1) {
             return gradient;
         }
         Tensor before = hidden(scope, "layer.dOutput", gradient);
-        backend.norm().rmsNormBackward(gradient, output.values, norm, output.rstd, before, Accumulate.REPLACE);
+        if (output == null) {
+            backend.elementwise().copyColumns(gradient, 0, before, 0, Math.toIntExact(gradient.dim(-1)));
+        } else {
+            backend.norm().rmsNormBackward(gradient, output.values, norm, output.rstd, before, Accumulate.REPLACE);
+        }
+        if (residualScale != 1) {
+            backend.elementwise().scale(before, residualScale);
+        }
         return before;
     }
 
