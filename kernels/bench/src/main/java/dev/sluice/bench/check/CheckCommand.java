@@ -8,6 +8,7 @@ import dev.sluice.bench.Report;
 import dev.sluice.bench.check.Comparison.Finding;
 import dev.sluice.compute.Backends;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -49,19 +50,32 @@ public final class CheckCommand implements Callable<Integer> {
         }
     }
 
-    int check(Comparison comparison, Report report) {
+    private int check(Comparison comparison, Report report) {
         int failures = 0;
-        int trials = 0;
-        for (Trial trial : Trials.drawn(seed, cases)) {
-            var findings = comparison.of(trial, seed * 31 + trials++);
-            failures += (int) findings.stream().filter(finding -> !finding.passed()).count();
-            var shown = report.json() ? findings
-                    : findings.stream().filter(finding -> !finding.passed()).findFirst().or(() -> findings.stream().max(
-                            Comparator.comparingDouble(finding -> finding.error() / Math.max(finding.bound(), Double.MIN_NORMAL)))).stream().toList();
-            shown.forEach(finding -> report.line(row(trial, finding), object(trial, finding)));
+        int missing = 0;
+        List<Trial> trials = Trials.drawn(seed, cases);
+        for (int i = 0; i < trials.size(); i++) {
+            Trial trial = trials.get(i);
+            try {
+                List<Finding> findings = comparison.of(trial, seed * 31 + i);
+                failures += (int) findings.stream().filter(finding -> !finding.passed()).count();
+                shown(findings, report.json()).forEach(finding -> report.line(row(trial, finding), object(trial, finding)));
+            } catch (UnsupportedOperationException e) {
+                missing++;
+                report.line(String.format("%-19s not offered: %s; %s", trial.operation(), e.getMessage(), trial.sizes()),
+                        head(trial).put("not_offered", e.getMessage()));
+            }
         }
-        report.tail(failures == 0 ? trials + " cases within their bounds" : failures + " outputs OUT OF BOUNDS in " + trials + " cases");
+        report.tail((failures == 0 ? trials.size() - missing + " cases within their bounds"
+                : failures + " outputs OUT OF BOUNDS in " + (trials.size() - missing) + " cases")
+                + (missing == 0 ? "" : ", " + missing + " not offered by this backend"));
         return failures == 0 ? 0 : 1;
+    }
+
+    /// In a table only what is worst: the first out of bounds, or the nearest to it.
+    private static List<Finding> shown(List<Finding> findings, boolean all) {
+        return all ? findings : findings.stream().filter(finding -> !finding.passed()).findFirst()
+                .or(() -> findings.stream().max(Comparator.comparingDouble(Finding::share))).stream().toList();
     }
 
     private static String row(Trial trial, Finding finding) {
@@ -70,9 +84,12 @@ public final class CheckCommand implements Callable<Integer> {
                 finding.passed() ? "" : "  OUT OF BOUNDS");
     }
 
+    private ObjectNode head(Trial trial) {
+        return JsonNodeFactory.instance.objectNode().put("operation", trial.operation()).put("case", trial.sizes()).put("seed", seed);
+    }
+
     private ObjectNode object(Trial trial, Finding finding) {
-        ObjectNode object = JsonNodeFactory.instance.objectNode();
-        object.put("operation", trial.operation()).put("case", trial.sizes()).put("output", finding.output()).put("seed", seed);
-        return object.put("error", Report.rounded(finding.error())).put("bound", finding.bound()).put("passed", finding.passed());
+        return head(trial).put("output", finding.output()).put("error", Report.rounded(finding.error())).put("bound", finding.bound())
+                .put("passed", finding.passed());
     }
 }

@@ -20,6 +20,11 @@ final class Comparison {
         boolean passed() {
             return error <= bound;
         }
+
+        /// Of the bound.
+        double share() {
+            return bound == 0 ? error : error / bound;
+        }
     }
 
     List<Finding> of(Trial trial, long seed) {

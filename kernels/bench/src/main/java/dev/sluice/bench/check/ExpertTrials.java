@@ -5,11 +5,14 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Weight;
 import dev.sluice.compute.op.ExpertOps.Experts;
 import dev.sluice.compute.op.ExpertOps.Tape;
+import dev.sluice.compute.op.GatedActivation;
+import dev.sluice.compute.op.RouterOps.Choice;
 import dev.sluice.compute.op.RouterOps.Kind;
 import dev.sluice.compute.op.RouterOps.Router;
 import dev.sluice.compute.op.Routing;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /// Routing, and the routed experts with split LoRA.
 final class ExpertTrials {
@@ -20,8 +23,26 @@ final class ExpertTrials {
         int hidden = ragged.of(16, 24, 64);
         int experts = ragged.upTo(128);
         int topK = ragged.upTo(Math.min(8, experts));
-        return new Trial("route", tokens + " x " + hidden + ", " + topK + " of " + experts, side -> {
-            var router = new Router(side.small("router", experts, hidden), Kind.SOFTMAX_TOPK, topK, true);
+        return route("route", tokens, hidden, experts, topK,
+                side -> new Router(side.small("router", experts, hidden), Kind.SOFTMAX_TOPK, topK, true));
+    }
+
+    /// Sigmoid scores, a correction that only chooses, groups, bias and scale: GLM and DeepSeek.
+    static Trial routeInGroups(Ragged ragged) {
+        int tokens = ragged.rows();
+        int hidden = ragged.of(16, 24, 64);
+        int groups = ragged.of(1, 2, 4);
+        int experts = groups * (1 + ragged.upTo(15));
+        int kept = ragged.upTo(groups);
+        int topK = ragged.upTo(Math.min(8, kept * experts / groups));
+        return route("route in groups", tokens, hidden, experts, topK, side -> new Router(side.small("router", experts, hidden),
+                side.small("bias", experts), Kind.SIGMOID_TOPK, new Choice(side.float32("correction", 0.3, experts), groups, kept), topK, true,
+                1e-20f, 0, 2.5f));
+    }
+
+    private static Trial route(String name, int tokens, int hidden, int experts, int topK, Function<Side, Router> routers) {
+        return new Trial(name, tokens + " x " + hidden + ", " + topK + " of " + experts, side -> {
+            var router = routers.apply(side);
             var x = side.small("x", tokens, hidden);
             var logits = side.poisoned("logits", DType.FLOAT32, tokens, experts);
             var routing = new Routing(side.poisoned("picks", DType.INT32, tokens, topK), side.poisoned("weights", DType.FLOAT32, tokens, topK),
@@ -54,15 +75,21 @@ final class ExpertTrials {
 
     static Trial experts(Ragged ragged) {
         int experts = ragged.upTo(12);
-        return of("experts", ragged, experts, 0, experts);
+        return of("experts", ragged, experts, 0, experts, false);
     }
 
     /// All rows in one of them.
     static Trial oneExpert(Ragged ragged) {
-        return of("one expert of many", ragged, 5, 2, 3);
+        return of("one expert of many", ragged, 5, 2, 3, false);
     }
 
-    private static Trial of(String name, Ragged ragged, int experts, int from, int to) {
+    /// Biases and a clamped activation: gpt-oss.
+    static Trial biasedExperts(Ragged ragged) {
+        int experts = ragged.upTo(12);
+        return of("experts with biases", ragged, experts, 0, experts, true);
+    }
+
+    private static Trial of(String name, Ragged ragged, int experts, int from, int to, boolean biased) {
         int tokens = ragged.rows();
         int hidden = ragged.width();
         int width = ragged.width();
@@ -73,7 +100,10 @@ final class ExpertTrials {
             var gateUp = side.lora("gateUpLora", rank, 2 * width, hidden, experts);
             var down = side.lora("downLora", rank, hidden, width, experts);
             var layer = new Experts(new Weight.Dense(side.activations("gateUp", 1 / Math.sqrt(hidden), experts, 2L * width, hidden)),
-                    new Weight.Dense(side.activations("down", 1 / Math.sqrt(width), experts, hidden, width)), gateUp, down);
+                    new Weight.Dense(side.activations("down", 1 / Math.sqrt(width), experts, hidden, width)),
+                    biased ? side.activations("gateUpBias", 1, experts, 2L * width) : null,
+                    biased ? side.activations("downBias", 1, experts, hidden) : null,
+                    biased ? GatedActivation.CLAMPED_SWIGLU : GatedActivation.SWIGLU, gateUp, down);
             var routing = HandRouting.random(side, tokens, topK, from, to, experts);
             var x = side.activations("x", 1, tokens, hidden);
             var tape = new Tape(side.output("tape", routing.rows(), 2L * width), side.output("gateUpZ", routing.rows(), rank),

@@ -44,7 +44,7 @@ final class LinearTrials {
     static Trial crossEntropy(Ragged ragged) {
         int tokens = ragged.rows();
         int hidden = ragged.width();
-        int vocabulary = ragged.upTo(900);
+        int vocabulary = 16 + ragged.upTo(900);
         int rank = ragged.of(0, 8);
         return new Trial("cross entropy", tokens + " x " + hidden + " -> " + vocabulary + ", rank " + rank, side -> {
             var x = side.activations("hidden", 1, tokens, hidden);

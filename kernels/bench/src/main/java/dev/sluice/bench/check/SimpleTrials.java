@@ -2,6 +2,7 @@ package dev.sluice.bench.check;
 
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.op.GatedActivation;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
 import dev.sluice.compute.op.RotaryOps.Direction;
 import dev.sluice.compute.op.RotaryOps.Pairing;
@@ -39,24 +40,43 @@ final class SimpleTrials {
         });
     }
 
-    static Trial swiglu(Ragged ragged) {
+    static Trial gated(Ragged ragged) {
         int rows = ragged.rows();
         int width = ragged.width();
-        return new Trial("swiglu", rows + " x " + width, side -> {
+        var activation = GatedActivation.values()[ragged.upTo(GatedActivation.values().length) - 1];
+        return new Trial("gated", rows + " x " + width + ", " + activation, side -> {
+            var gate = side.activations("gate", 2, rows, width);
+            var up = side.activations("up", 1, rows, width);
             var out = side.output("out", rows, width);
-            side.backend().elementwise().swiglu(side.activations("gate", 2, rows, width), side.activations("up", 1, rows, width), out);
-            return List.of(new Output("out", out, 1));
+            side.backend().elementwise().gated(activation, gate, up, out);
+            side.backend().elementwise().gatedBackward(activation, side.activations("dOut", 1, rows, width), gate, up, gate, up);
+            return List.of(new Output("out", out, 1), new Output("dGate", gate, 1), new Output("dUp", up, 1));
         });
     }
 
-    static Trial swigluBackward(Ragged ragged) {
+    static Trial scale(Ragged ragged) {
         int rows = ragged.rows();
         int width = ragged.width();
-        return new Trial("swiglu backward", rows + " x " + width, side -> {
-            var gate = side.activations("gate", 2, rows, width);
-            var up = side.activations("up", 1, rows, width);
-            side.backend().elementwise().swigluBackward(side.activations("dOut", 1, rows, width), gate, up, gate, up);
-            return List.of(new Output("dGate", gate, 1), new Output("dUp", up, 1));
+        return new Trial("scale", rows + " x " + width, side -> {
+            var x = side.activations("x", 1, rows, width);
+            side.backend().elementwise().scale(x, 0.3f);
+            return List.of(new Output("x", x, 1));
+        });
+    }
+
+    static Trial columns(Ragged ragged) {
+        int rows = ragged.rows();
+        int repeat = ragged.upTo(4);
+        int columns = ragged.width();
+        int from = ragged.upTo(9);
+        int to = ragged.upTo(9);
+        return new Trial("columns", rows + " x " + columns + ", repeated " + repeat, side -> {
+            var one = side.activations("one", 1, rows, from + columns);
+            var all = side.activations("all", 1, rows, repeat, to + columns);
+            side.backend().elementwise().copyColumns(one, from, all, to, columns);
+            var sum = side.activations("sum", 1, rows, from + columns);
+            side.backend().elementwise().sumColumns(side.activations("gradient", 1, rows, repeat, to + columns), to, sum, from, columns);
+            return List.of(Output.exact("all", all), new Output("sum", sum, 1));
         });
     }
 

@@ -33,7 +33,7 @@ class CheckTest {
     void cpuIsWithinItsBounds() {
         var result = CommandLines.run("check", "--backend", "cpu", "--cases", "1");
         assertEquals(0, result.exitCode(), result.out() + result.err());
-        assertTrue(result.out().contains("16 cases within their bounds"), result.out());
+        assertTrue(result.out().contains("19 cases within their bounds"), result.out());
     }
 
     @Test

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.sluice.bench.CommandLines;
+import dev.sluice.model.config.Families;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,12 +16,26 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class StepCommandTest {
     private static final String CONFIG = """
             {"model_type": "qwen3_moe", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "moe_intermediate_size": 16,
              "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "num_experts": 6,
              "num_experts_per_tok": 2, "norm_topk_prob": true}
+            """;
+
+    private static final String GPT_OSS = """
+            {"model_type": "gpt_oss", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "num_local_experts": 4, "num_experts_per_tok": 2,
+             "sliding_window": 16, "rope_scaling": {"rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4096}}
+            """;
+    private static final String GLM = """
+            {"model_type": "glm4_moe_lite", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "moe_intermediate_size": 16,
+             "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "n_shared_experts": 1, "n_routed_experts": 4,
+             "num_experts_per_tok": 2, "routed_scaling_factor": 1.8, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8,
+             "v_head_dim": 16, "qk_nope_head_dim": 8, "n_group": 1, "topk_group": 1, "first_k_dense_replace": 1, "norm_topk_prob": true}
             """;
 
     @TempDir
@@ -87,6 +102,25 @@ class StepCommandTest {
         var mapper = new ObjectMapper();
         assertEquals(mapper.readTree(kept).get("loss"), mapper.readTree(again).get("loss"));
         assertTrue(mapper.readTree(kept).get("peak_gib").asDouble() > mapper.readTree(again).get("peak_gib").asDouble());
+    }
+
+    /// Their full sizes fit no test machine, but their configurations must be what the families understand.
+    @ParameterizedTest
+    @ValueSource(strings = {"qwen3-30b-a3b", "gpt-oss-20b", "glm-4.7-flash"})
+    void publishedShapesCanBeTrained(String name) {
+        try (var model = ModelFolder.of(name, 2)) {
+            var fields = Families.config(model.path());
+            assertEquals(2, Families.of(fields).read(fields).layers());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {GPT_OSS, GLM})
+    void otherFamiliesTrainTooWithAdaptersOnAttentionAndExperts(String json) throws IOException {
+        Files.writeString(config, json);
+        var result = step("--contexts", "40", "--json");
+        assertEquals(0, result.exitCode(), result.err());
+        assertEquals(Math.log(300), new ObjectMapper().readTree(result.out()).get("first_loss").asDouble(), 0.3);
     }
 
     @Test
