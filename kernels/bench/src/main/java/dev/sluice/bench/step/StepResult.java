@@ -14,10 +14,11 @@ import java.util.Locale;
 ///
 /// @param weights `random` or `checkpoint`
 /// @param type of weights and activations
-record StepResult(String model, String weights, int layers, DType type, StepOptions options, ModelShape shape, Ceiling ceiling) {
+record StepResult(String model, String weights, int layers, DType type, StepOptions options, ModelShape shape,
+        Ceiling ceiling) {
     static final String HEAD = "context  median ms     min ms     max ms  tokens/s  CPU ms  peak GiB  device GiB  host GiB  floor ms  floor/ms"
             + "  activations  first loss    loss";
-    private static final String ROW = "%7d %10.2f %10.2f %10.2f %9.0f %7.0f %9.3f %11.2f %9.2f %9.2f %8.1f%%  %-11s %11.5f %7.5f";
+    private static final String ROW = "%7d %10.2f %10.2f %10.2f %9.0f %7.0f %9.3f %11s %9.2f %9.2f %8.1f%%  %-11s %11.5f %7.5f";
 
     static String model(ModelFolder folder, DecoderConfig config, String weights) {
         return "model: " + folder.name() + ", " + config.modelType() + ", " + config.layers() + " layers, weights " + weights;
@@ -26,7 +27,7 @@ record StepResult(String model, String weights, int layers, DType type, StepOpti
     String row(Measured one) {
         double floor = floor(one.context());
         return String.format(Locale.ROOT, ROW, one.context(), one.time().median(), one.time().min(), one.time().max(), tokensPerSecond(one),
-                one.processorMillis(), one.peakBytes() / 0x1p30, one.deviceBytes() / 0x1p30, one.hostBytes() / 0x1p30, floor, 100 * floor / one.time().median(),
+                one.processorMillis(), one.peakBytes() / 0x1p30, device(one), one.hostBytes() / 0x1p30, floor, 100 * floor / one.time().median(),
                 one.checkpointing() ? "again" : "kept", one.firstLoss(), one.loss());
     }
 
@@ -36,10 +37,15 @@ record StepResult(String model, String weights, int layers, DType type, StepOpti
         json.put("ms", Report.rounded(one.time().median())).put("min_ms", Report.rounded(one.time().min()));
         json.put("max_ms", Report.rounded(one.time().max())).put("tok_s", Math.round(tokensPerSecond(one)));
         json.put("cpu_ms", Report.rounded(one.processorMillis())).put("peak_gib", Report.rounded(one.peakBytes() / 0x1p30));
-        json.put("device_gib", Report.rounded(one.deviceBytes() / 0x1p30)).put("host_gib", Report.rounded(one.hostBytes() / 0x1p30));
+        json.put("device_gib", one.deviceBytes() == 0 ? null : Report.rounded(one.deviceBytes() / 0x1p30));
+        json.put("host_gib", Report.rounded(one.hostBytes() / 0x1p30));
         json.put("gradient_checkpointing", one.checkpointing()).put("floor_ms", Report.rounded(floor));
         json.put("floor_share", Report.rounded(floor / one.time().median()));
         return json.put("first_loss", Report.rounded(one.firstLoss())).put("loss", Report.rounded(one.loss()));
+    }
+
+    private static String device(Measured one) {
+        return one.deviceBytes() == 0 ? "-" : String.format(Locale.ROOT, "%.2f", one.deviceBytes() / 0x1p30);
     }
 
     ObjectNode refused(int context, String reason) {

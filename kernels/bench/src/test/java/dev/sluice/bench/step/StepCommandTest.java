@@ -73,6 +73,7 @@ class StepCommandTest {
         assertEquals(json.get("floor_ms").asDouble() / json.get("ms").asDouble(), json.get("floor_share").asDouble(), 1e-3);
         assertEquals(Runtime.getRuntime().availableProcessors(), json.at("/machine/processors").asInt());
         assertEquals(0.1, json.at("/ceiling/tflops").asDouble());
+        assertTrue(json.get("device_gib").isNull(), "there is no device");
     }
 
     @Test
