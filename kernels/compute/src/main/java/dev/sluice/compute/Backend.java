@@ -1,6 +1,7 @@
 package dev.sluice.compute;
 
 import dev.sluice.compute.op.AttentionOps;
+import dev.sluice.compute.op.ConvolutionOps;
 import dev.sluice.compute.op.ElementwiseOps;
 import dev.sluice.compute.op.ExpertOps;
 import dev.sluice.compute.op.LinearOps;
@@ -49,6 +50,8 @@ public interface Backend extends AutoCloseable {
     LinearOps linear();
 
     AttentionOps attention();
+
+    ConvolutionOps convolution();
 
     RouterOps router();
 

@@ -7,6 +7,7 @@ import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.AttentionOps;
+import dev.sluice.compute.op.ConvolutionOps;
 import dev.sluice.compute.op.ElementwiseOps;
 import dev.sluice.compute.op.ExpertOps;
 import dev.sluice.compute.op.LinearOps;
@@ -29,6 +30,7 @@ final class CudaBackend implements Backend {
     private final RotaryOps rotary;
     private final LinearOps linear;
     private final AttentionOps attention;
+    private final ConvolutionOps convolution = new CudaConvolution();
     private final RouterOps router;
     private final ExpertOps experts;
     private final LossOps loss;
@@ -131,6 +133,11 @@ final class CudaBackend implements Backend {
     @Override
     public AttentionOps attention() {
         return attention;
+    }
+
+    @Override
+    public ConvolutionOps convolution() {
+        return convolution;
     }
 
     @Override

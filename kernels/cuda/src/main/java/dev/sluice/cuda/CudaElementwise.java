@@ -77,6 +77,16 @@ final class CudaElementwise implements ElementwiseOps {
     }
 
     @Override
+    public void clamp(Tensor x, float limit, Tensor out) {
+        throw Checks.missing("clamping a tensor");
+    }
+
+    @Override
+    public void clampBackward(Tensor gradient, Tensor x, float limit) {
+        throw Checks.missing("clamping a tensor");
+    }
+
+    @Override
     public void copyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns) {
         throw Checks.missing("copying columns, which latent attention needs,");
     }

@@ -7,6 +7,7 @@ import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.AttentionOps;
+import dev.sluice.compute.op.ConvolutionOps;
 import dev.sluice.compute.op.ElementwiseOps;
 import dev.sluice.compute.op.ExpertOps;
 import dev.sluice.compute.op.LinearOps;
@@ -27,6 +28,7 @@ public final class CpuBackend implements Backend {
     private final RotaryOps rotary;
     private final LinearOps linear;
     private final AttentionOps attention;
+    private final ConvolutionOps convolution;
     private final RouterOps router;
     private final ExpertOps experts;
     private final LossOps loss;
@@ -51,6 +53,7 @@ public final class CpuBackend implements Backend {
         this.norm = new CpuNorm(workers);
         this.rotary = new CpuRotary(workers);
         this.attention = new CpuAttention(workers, gemm, longDocument);
+        this.convolution = new CpuConvolution(workers);
         this.router = new CpuRouter(workers, gemm);
         this.experts = new CpuExperts(workers, gemm);
         this.loss = new CpuLoss(workers, products);
@@ -148,6 +151,11 @@ public final class CpuBackend implements Backend {
     @Override
     public AttentionOps attention() {
         return attention;
+    }
+
+    @Override
+    public ConvolutionOps convolution() {
+        return convolution;
     }
 
     @Override

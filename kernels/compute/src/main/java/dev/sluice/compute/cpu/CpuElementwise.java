@@ -91,6 +91,20 @@ final class CpuElementwise implements ElementwiseOps {
     }
 
     @Override
+    public void clamp(Tensor x, float limit, Tensor out) {
+        long from = x.require("clamp", DType.FLOAT32, x.shape()).address();
+        long to = out.require("clamp", DType.FLOAT32, x.shape()).address();
+        chunks(x.elements(), (first, count) -> Rows.clamp(at(from, first), count, limit, at(to, first)));
+    }
+
+    @Override
+    public void clampBackward(Tensor gradient, Tensor x, float limit) {
+        long from = x.require("clamp backward", DType.FLOAT32, x.shape()).address();
+        long to = gradient.require("clamp backward", DType.FLOAT32, x.shape()).address();
+        chunks(x.elements(), (first, count) -> Rows.zeroBeyond(at(from, first), count, limit, at(to, first)));
+    }
+
+    @Override
     public void copyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns) {
         var run = ColumnRun.of("copy columns", from, fromColumn, to, toColumn, columns);
         int repeat = run.ratio("copy columns", run.toRows(), run.fromRows());

@@ -65,6 +65,24 @@ enum Gating {
                 set(at(dGate, i), forGate);
             }
         }
+    },
+    BILINEAR {
+        @Override
+        void forward(long gate, long up, int count, long out) {
+            for (int i = 0; i < count; i++) {
+                set(at(out, i), get(at(gate, i)) * get(at(up, i)));
+            }
+        }
+
+        @Override
+        void backward(long dOut, long gate, long up, int count, long dGate, long dUp) {
+            for (int i = 0; i < count; i++) {
+                float d = get(at(dOut, i));
+                float forGate = d * get(at(up, i));
+                set(at(dUp, i), d * get(at(gate, i)));
+                set(at(dGate, i), forGate);
+            }
+        }
     };
 
     private static final float LIMIT = 7f;
@@ -82,6 +100,7 @@ enum Gating {
             case SWIGLU -> SWIGLU;
             case CLAMPED_SWIGLU -> CLAMPED_SWIGLU;
             case GEGLU -> GEGLU;
+            case BILINEAR -> BILINEAR;
         };
     }
 

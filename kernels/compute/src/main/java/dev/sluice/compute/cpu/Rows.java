@@ -144,6 +144,26 @@ final class Rows {
         }
     }
 
+    /// `out = row` held within -limit to limit; a NaN stays one.
+    static void clamp(long row, int count, float limit, long out) {
+        int i = 0;
+        for (; i < whole(count); i += LANES) {
+            store(load(at(row, i)).min(limit).max(-limit), at(out, i));
+        }
+        for (; i < count; i++) {
+            set(at(out, i), Math.max(Math.min(get(at(row, i)), limit), -limit));
+        }
+    }
+
+    /// `out = 0` where the row lies beyond the limit.
+    static void zeroBeyond(long row, int count, float limit, long out) {
+        for (int i = 0; i < count; i++) {
+            if (Math.abs(get(at(row, i))) > limit) {
+                set(at(out, i), 0f);
+            }
+        }
+    }
+
     static void fill(long row, int count, float value) {
         var values = FloatVector.broadcast(SPECIES, value);
         int i = 0;

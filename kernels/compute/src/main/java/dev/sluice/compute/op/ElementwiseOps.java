@@ -33,6 +33,14 @@ public interface ElementwiseOps {
     /// `x = factor * x`.
     void scale(Tensor x, float factor);
 
+    /// `out = x` held within -limit to limit; `out` may be `x`.
+    void clamp(Tensor x, float limit, Tensor out);
+
+    /// Gradient of [#clamp] in place: 0 where x lies beyond the limit.
+    ///
+    /// @param x the forward pass's input
+    void clampBackward(Tensor gradient, Tensor x, float limit);
+
     /// Copies a run of columns: `to[n * repeat + i, toColumn + c] = from[n, fromColumn + c]` for every i below
     /// `repeat = rows(to) / rows(from)`; a row is everything but the last dimension. It cuts heads apart, joins them, and
     /// gives one key to all heads.

@@ -98,6 +98,7 @@ public final class Autograd {
                 int tanh = div(sub(power, leaf(1)), add(power, leaf(1)));
                 yield mul(mul(scale(gate, 0.5), add(leaf(1), tanh)), up);
             }
+            case BILINEAR -> mul(gate, up);
         };
     }
 

@@ -5,13 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Scaling, and moving runs of columns.
+/// Scaling, clamping, and moving runs of columns.
 public interface ColumnContract extends Contract {
     @ParameterizedTest
     @ValueSource(ints = {1, 17, 20_000})
@@ -20,6 +21,21 @@ public interface ColumnContract extends Contract {
             var x = world.activations("x", 1, count);
             orSkip(() -> world.backend().elementwise().scale(x.tensor(), 2.5f));
             world.assertClose(x.tensor(), Arrays.stream(x.values()).map(value -> 2.5 * value).toArray());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 17, 20_000})
+    default void clampHoldsNumbersWithinTheLimitAndStopsGradientsBeyond(int count) {
+        try (var world = world(count + 1)) {
+            var x = world.activations("x", 2, count);
+            var gradient = world.activations("gradient", 1, count);
+            var out = world.output("out", count);
+            orSkip(() -> world.backend().elementwise().clamp(x.tensor(), 1.5f, out));
+            assertArrayEquals(Arrays.stream(x.values()).map(value -> Math.clamp(value, -1.5, 1.5)).toArray(), world.read(out));
+            world.backend().elementwise().clampBackward(gradient.tensor(), x.tensor(), 1.5f);
+            assertArrayEquals(IntStream.range(0, count).mapToDouble(i -> Math.abs(x.values()[i]) > 1.5 ? 0 : gradient.values()[i])
+                    .toArray(), world.read(gradient.tensor()));
         }
     }
 

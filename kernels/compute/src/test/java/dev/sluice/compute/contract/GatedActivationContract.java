@@ -9,7 +9,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 public interface GatedActivationContract extends Contract {
     @ParameterizedTest
     @CsvSource({"SWIGLU,17", "SWIGLU,1000", "CLAMPED_SWIGLU,1", "CLAMPED_SWIGLU,17", "CLAMPED_SWIGLU,1000", "GEGLU,1",
-        "GEGLU,17", "GEGLU,1000"})
+        "GEGLU,17", "GEGLU,1000", "BILINEAR,17", "BILINEAR,1000"})
     default void gatedActivationAndItsGradientsMatchTheirReference(GatedActivation activation, int width) {
         try (var world = world(width + activation.ordinal())) {
             var gate = world.activations("gate", 5, 3, width);
