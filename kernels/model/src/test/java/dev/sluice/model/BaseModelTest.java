@@ -153,6 +153,18 @@ class BaseModelTest {
     }
 
     @Test
+    void documentsBeyondTheIndexOfSparseAttentionAreRefused() {
+        int[] ids = new int[201];
+        boolean[] mask = new boolean[201];
+        try (var model = BaseModel.load(Golden.folder("deepseek-v32-bfloat16").resolve("model"), backend);
+                var evaluation = new Evaluation(model, null)) {
+            evaluation.score(TokenRow.of(Arrays.copyOf(ids, 200), Arrays.copyOf(mask, 200)));
+            var refusal = assertThrows(UnsupportedModelException.class, () -> evaluation.score(TokenRow.of(ids, mask)));
+            assertTrue(refusal.getMessage().contains("a document of 201 tokens is longer than the 200 keys"), refusal.getMessage());
+        }
+    }
+
+    @Test
     void planKnowsTheWeightsAndRefusesWithNumbers() {
         Path path = SyntheticModel.sparse(4, 2, 16).write(folder);
         var settings = LoraSettings.of(2, 4, List.of("q_proj"), List.of("mlp.experts.down_proj"));

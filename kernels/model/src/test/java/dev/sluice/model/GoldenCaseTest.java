@@ -80,6 +80,19 @@ class GoldenCaseTest {
         }
     }
 
+    /// No document of a packed row hears another, whatever mixes its tokens.
+    @ParameterizedTest
+    @MethodSource("cases")
+    void packedRowsScoreAsTheyDoAlone(Path folder) {
+        var golden = OracleCase.read(folder);
+        try (var model = BaseModel.load(golden.model(), backend);
+                var evaluation = new Evaluation(model, Adapter.read(model, golden.adapterInit()))) {
+            List<TokenRow> rows = golden.heldout();
+            double alone = rows.stream().mapToDouble(row -> evaluation.score(row).nll()).sum();
+            close(alone, evaluation.score(TokenRow.concatenate(rows)).nll(), "packed likelihood");
+        }
+    }
+
     private static Adapter train(OracleCase golden, BaseModel model) {
         try (var training = new LoraTraining(model, Adapter.read(model, golden.adapterInit()), golden.settings())) {
             for (int step = 0; step < golden.steps(); step++) {

@@ -32,6 +32,12 @@ final class CheckingSource implements WeightSource {
     }
 
     @Override
+    public boolean has(String name, long... shape) {
+        Stored stored = checkpoint.find(name);
+        return stored != null && Arrays.equals(stored.entry().shape(), shape);
+    }
+
+    @Override
     public Tensor load(Wanted wanted) {
         wanted.parts().forEach(this::check);
         return null;

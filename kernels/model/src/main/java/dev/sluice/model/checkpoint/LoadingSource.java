@@ -8,6 +8,7 @@ import dev.sluice.model.safetensors.Checkpoint;
 import dev.sluice.model.safetensors.Checkpoint.Stored;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.stream.LongStream;
 
 /// Copies checked tensors from the map into a backend, in its type. Equal types go straight from the map; others are
@@ -34,6 +35,12 @@ final class LoadingSource implements WeightSource {
     @Override
     public boolean has(String name) {
         return checkpoint.find(name) != null || checkpoint.find(PackedRows.blocksName(name)) != null;
+    }
+
+    @Override
+    public boolean has(String name, long... shape) {
+        Stored stored = checkpoint.find(name);
+        return stored != null && Arrays.equals(stored.entry().shape(), shape);
     }
 
     @Override

@@ -40,6 +40,11 @@ final class RandomSource implements WeightSource {
     }
 
     @Override
+    public boolean has(String name, long... shape) {
+        return true;
+    }
+
+    @Override
     public Tensor load(Wanted wanted) {
         DType type = wanted.type(backend.activationType());
         Tensor tensor = process.allocate(wanted.name(), type, wanted.shape());

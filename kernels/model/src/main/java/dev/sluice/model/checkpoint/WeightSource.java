@@ -9,6 +9,9 @@ interface WeightSource {
     /// Whether the checkpoint has a tensor of that name, packed or not.
     boolean has(String name);
 
+    /// Whether the checkpoint has a tensor of that name and very shape.
+    boolean has(String name, long... shape);
+
     /// @return the tensor, or null from a source that only looks
     Tensor load(Wanted wanted);
 

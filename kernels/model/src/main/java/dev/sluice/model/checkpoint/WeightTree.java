@@ -13,15 +13,17 @@ import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.config.FeedForwardConfig.RouterConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
 import dev.sluice.model.config.FeedForwardConfig.StackOrder;
+import dev.sluice.model.config.MixerConfig.ShortConvolution;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.decoder.DecoderWeights;
-import dev.sluice.model.decoder.DecoderWeights.AttentionWeights;
+import dev.sluice.model.decoder.DecoderWeights.ConvolutionWeights;
 import dev.sluice.model.decoder.DecoderWeights.DenseWeights;
 import dev.sluice.model.decoder.DecoderWeights.ExpertWeights;
 import dev.sluice.model.decoder.DecoderWeights.FeedForwardWeights;
 import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
 import dev.sluice.model.decoder.DecoderWeights.LatentWeights;
 import dev.sluice.model.decoder.DecoderWeights.LayerWeights;
+import dev.sluice.model.decoder.DecoderWeights.MixerWeights;
 import dev.sluice.model.decoder.DecoderWeights.Projection;
 import dev.sluice.model.decoder.DecoderWeights.RouterWeights;
 import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
@@ -58,7 +60,7 @@ final class WeightTree {
     }
 
     private LayerWeights layer(int layer) {
-        return new LayerWeights(layerNorm(layer, DecoderModule.INPUT_NORM), attention(layer),
+        return new LayerWeights(layerNorm(layer, DecoderModule.INPUT_NORM), mixer(layer),
                 outputNorm(layer, DecoderModule.ATTENTION_OUTPUT_NORM), layerNorm(layer, DecoderModule.FEED_FORWARD_NORM),
                 feedForward(layer), outputNorm(layer, DecoderModule.FEED_FORWARD_OUTPUT_NORM));
     }
@@ -71,10 +73,11 @@ final class WeightTree {
         return config.stream().outputNorms() ? layerNorm(layer, module) : null;
     }
 
-    private AttentionWeights attention(int layer) {
-        return switch (config.attention(layer)) {
+    private MixerWeights mixer(int layer) {
+        return switch (config.mixer(layer)) {
             case Grouped grouped -> grouped(layer, grouped);
             case Latent latent -> latent(layer, latent);
+            case ShortConvolution convolution -> convolution(layer, convolution);
         };
     }
 
@@ -116,6 +119,16 @@ final class WeightTree {
                 projection(layer, DecoderModule.OUTPUT, hidden, heads * attention.valueDim(), bias));
     }
 
+    private ConvolutionWeights convolution(int layer, ShortConvolution convolution) {
+        int hidden = config.hidden();
+        String name = names.inLayer(layer, DecoderModule.CONVOLUTION);
+        long[] taps = {hidden, convolution.taps()};
+        return new ConvolutionWeights(projection(layer, DecoderModule.CONVOLUTION_INPUT, 3 * hidden, hidden, convolution.bias()),
+                source.load(new Wanted(name + ".weight", taps, List.of(new Part(name + ".weight", hidden, 1, convolution.taps())))),
+                convolution.bias() ? plain(name + ".bias", hidden) : null,
+                projection(layer, DecoderModule.CONVOLUTION_OUTPUT, hidden, hidden, convolution.bias()));
+    }
+
     private FeedForwardWeights feedForward(int layer) {
         return switch (config.feedForward(layer)) {
             case DenseConfig dense -> gated(layer, dense, DecoderModule.GATE, DecoderModule.UP, DecoderModule.DOWN);
@@ -150,23 +163,28 @@ final class WeightTree {
     private ExpertWeights experts(int layer, SparseConfig sparse) {
         int hidden = config.hidden();
         var stack = sparse.stack();
-        boolean plain = stack.order() == StackOrder.GATE_THEN_UP;
+        boolean alternating = stack.order() == StackOrder.INTERLEAVED_TRANSPOSED;
         String gateUp = names.inLayer(layer, DecoderModule.STORED_GATE_UP);
         String down = names.inLayer(layer, DecoderModule.STORED_DOWN);
         long[] gateUpShape = {sparse.experts(), 2L * stack.width(), hidden};
         long[] downShape = {sparse.experts(), hidden, stack.width()};
         return new ExpertWeights(
-                plain ? stack(layer, gateUp, List.of(names.expertGate(), names.expertUp()), gateUpShape)
-                        : arranged(gateUp, gateUpShape, Arrangement.TRANSPOSED_ALTERNATING),
-                plain ? stack(layer, down, List.of(names.expertDown()), downShape)
-                        : arranged(down, downShape, Arrangement.TRANSPOSED),
-                stack.bias() ? bias(gateUp + "_bias", plain ? Arrangement.PLAIN : Arrangement.ALTERNATING_COLUMNS,
+                stack(layer, gateUp, arrangement(stack.order(), Arrangement.TRANSPOSED_ALTERNATING, gateUp, gateUpShape),
+                        List.of(names.expertGate(), names.expertUp()), gateUpShape),
+                stack(layer, down, arrangement(stack.order(), Arrangement.TRANSPOSED, down, downShape),
+                        List.of(names.expertDown()), downShape),
+                stack.bias() ? bias(gateUp + "_bias", alternating ? Arrangement.ALTERNATING_COLUMNS : Arrangement.PLAIN,
                         sparse.experts(), 2L * stack.width()) : null,
                 stack.bias() ? plain(down + "_bias", sparse.experts(), hidden) : null);
     }
 
-    private Weight arranged(String name, long[] shape, Arrangement arrangement) {
-        return new Weight.Dense(source.load(new Wanted(name, shape, List.of(new Part(name, shape, arrangement)))));
+    /// @param interleaved how a stack of that order lies where gate and up alternate
+    private Arrangement arrangement(StackOrder order, Arrangement interleaved, String name, long[] shape) {
+        return switch (order) {
+            case GATE_THEN_UP -> Arrangement.PLAIN;
+            case MAYBE_TRANSPOSED -> source.has(name, shape) ? Arrangement.PLAIN : Arrangement.TRANSPOSED;
+            case INTERLEAVED_TRANSPOSED -> interleaved;
+        };
     }
 
     private Tensor bias(String name, Arrangement arrangement, long... shape) {
@@ -174,10 +192,11 @@ final class WeightTree {
     }
 
     /// A stack of experts from one fused tensor, or from the experts' own: each one's modules behind one another.
-    private Weight stack(int layer, String fused, List<String> modules, long[] shape) {
+    private Weight stack(int layer, String fused, Arrangement arrangement, List<String> modules, long[] shape) {
         var parts = new ArrayList<Part>();
-        if (source.has(fused)) {
-            parts.add(new Part(fused, shape));
+        boolean usuallyFused = arrangement != Arrangement.PLAIN;
+        if (source.has(fused) || usuallyFused && !source.has(names.inExpert(layer, modules.getFirst(), 0) + ".weight")) {
+            parts.add(new Part(fused, shape, arrangement));
         } else {
             for (int expert = 0; expert < shape[0]; expert++) {
                 for (String module : modules) {

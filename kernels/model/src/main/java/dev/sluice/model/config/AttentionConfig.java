@@ -1,7 +1,7 @@
 package dev.sluice.model.config;
 
-/// The first half of a layer.
-public sealed interface AttentionConfig {
+/// Attention, the usual first half of a layer.
+public sealed interface AttentionConfig extends MixerConfig {
     /// Query heads.
     int heads();
 
@@ -38,8 +38,15 @@ public sealed interface AttentionConfig {
     ///
     /// @param bias the query, key and value projections have biases
     /// @param outputBias the output projection has one
-    record Grouped(int heads, int kvHeads, int headDim, boolean bias, boolean outputBias, QkNorm qkNorm, float scale,
+    /// @param clip queries, keys and values are held within -clip to clip before the rotation; 0 where they are not
+    record Grouped(int heads, int kvHeads, int headDim, boolean bias, boolean outputBias, QkNorm qkNorm, float clip, float scale,
             int window, boolean sinks, RopeConfig rope) implements AttentionConfig {
+        public Grouped {
+            if (clip > 0 && qkNorm == QkNorm.NONE) {
+                throw new IllegalArgumentException("attention: clipping to " + clip + " needs normalised queries and keys");
+            }
+        }
+
         @Override
         public int valueDim() {
             return headDim;
@@ -47,7 +54,12 @@ public sealed interface AttentionConfig {
 
         /// The same attention with that window.
         Grouped withWindow(int keys) {
-            return new Grouped(heads, kvHeads, headDim, bias, outputBias, qkNorm, scale, keys, sinks, rope);
+            return new Grouped(heads, kvHeads, headDim, bias, outputBias, qkNorm, clip, scale, keys, sinks, rope);
+        }
+
+        /// The same attention, clipped.
+        Grouped withClip(float limit) {
+            return new Grouped(heads, kvHeads, headDim, bias, outputBias, qkNorm, limit, scale, window, sinks, rope);
         }
 
         /// Output width of the query projection.
@@ -68,10 +80,17 @@ public sealed interface AttentionConfig {
     /// @param kvRank width of the keys' and values' latent
     /// @param plainDim part of a head that is not rotated; it comes first
     /// @param bias the projections to the latents and the output projection have biases
-    record Latent(int heads, int queryRank, int kvRank, int plainDim, int valueDim, boolean bias, float scale, RopeConfig rope)
-            implements AttentionConfig {
+    /// @param longest most tokens of a document, 0 for any: DeepSeek-V3.2 lets an indexer choose so many keys per query, which
+    ///     are all there are in documents up to that length
+    record Latent(int heads, int queryRank, int kvRank, int plainDim, int valueDim, boolean bias, float scale, int longest,
+            RopeConfig rope) implements AttentionConfig {
         /// What the latents' norms add to the mean square, whatever `rms_norm_eps` says.
         public static final double NORM_EPSILON = 1e-6;
+
+        /// The same attention, right for documents up to that length only.
+        Latent withLongest(int tokens) {
+            return new Latent(heads, queryRank, kvRank, plainDim, valueDim, bias, scale, tokens, rope);
+        }
 
         @Override
         public int headDim() {

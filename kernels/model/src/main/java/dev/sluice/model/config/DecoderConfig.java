@@ -17,12 +17,17 @@ public record DecoderConfig(String modelType, int vocabulary, int hidden, int ma
         eosTokens = List.copyOf(eosTokens);
     }
 
+    /// The same decoder with or without a head of its own.
+    DecoderConfig withTiedEmbeddings(boolean tied) {
+        return new DecoderConfig(modelType, vocabulary, hidden, maxPositions, tied, stream, layerConfigs, eosTokens);
+    }
+
     public int layers() {
         return layerConfigs.size();
     }
 
-    public AttentionConfig attention(int layer) {
-        return layerConfigs.get(layer).attention();
+    public MixerConfig mixer(int layer) {
+        return layerConfigs.get(layer).mixer();
     }
 
     public FeedForwardConfig feedForward(int layer) {

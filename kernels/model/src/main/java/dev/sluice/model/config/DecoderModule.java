@@ -29,6 +29,10 @@ public enum DecoderModule {
     KEY_VALUE_DOWN("self_attn.kv_a_proj_with_mqa"),
     KEY_VALUE_LATENT_NORM("self_attn.kv_a_layernorm"),
     KEY_VALUE_UP("self_attn.kv_b_proj"),
+    CONVOLUTION_INPUT("conv.in_proj"),
+    /// [hidden, 1, taps].
+    CONVOLUTION("conv.conv"),
+    CONVOLUTION_OUTPUT("conv.out_proj"),
     GATE("mlp.gate_proj"),
     UP("mlp.up_proj"),
     DOWN("mlp.down_proj"),

@@ -10,7 +10,7 @@ import java.util.stream.Collectors;
 public final class Families {
     private static final List<Family> KNOWN = List.of(new Qwen3Moe(), new GptOss(), new Glm4Moe(), new Glm4MoeLite(),
             new DeepseekV3(), new Mixtral(), new Olmoe(), new Ernie45Moe(), new GraniteMoe(),
-            new Gemma3Text());
+            new Gemma3Text(), new Lfm2Moe(), new DeepseekV32(), new Qwen3VlMoe());
 
     private Families() {}
 

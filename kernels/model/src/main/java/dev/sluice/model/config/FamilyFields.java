@@ -99,7 +99,7 @@ record FamilyFields(JsonFields config) {
     /// Attention with the usual scale, over all earlier tokens.
     Grouped grouped(int kvHeads, boolean bias, boolean outputBias, QkNorm norm, RopeConfig rope) {
         int headDim = headDim();
-        return new Grouped(heads(), kvHeads, headDim, bias, outputBias, norm, (float) (1 / Math.sqrt(headDim)), 0, false, rope);
+        return new Grouped(heads(), kvHeads, headDim, bias, outputBias, norm, 0, (float) (1 / Math.sqrt(headDim)), 0, false, rope);
     }
 
     /// @throws UnsupportedModelException if the field has another value than the only one that is implemented

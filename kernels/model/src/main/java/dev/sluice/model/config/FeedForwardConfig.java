@@ -69,6 +69,9 @@ public sealed interface FeedForwardConfig {
     enum StackOrder {
         /// [experts, out, in], gate's rows before up's.
         GATE_THEN_UP,
+        /// The same, but released stacks are transposed: [experts, in, out] (Qwen3-VL); those saved by transformers 5 are not.
+        /// The shape tells which; as in transformers, a square stack is not transposed.
+        MAYBE_TRANSPOSED,
         /// Rows of gate and up alternate, and plain (not packed) stacks are transposed: [experts, in, out] (gpt-oss).
         INTERLEAVED_TRANSPOSED
     }

@@ -45,7 +45,7 @@ final class Gemma3Text implements Family {
     private static Grouped attention(FamilyFields fields, int headDim, RopeConfig rope) {
         JsonFields config = fields.config();
         boolean bias = config.flag("attention_bias", false);
-        return new Grouped(fields.heads(), fields.kvHeads(4), headDim, bias, bias, QkNorm.HEADS,
+        return new Grouped(fields.heads(), fields.kvHeads(4), headDim, bias, bias, QkNorm.HEADS, 0,
                 (float) (1 / Math.sqrt(config.positive("query_pre_attn_scalar", 256))), 0, false, rope);
     }
 

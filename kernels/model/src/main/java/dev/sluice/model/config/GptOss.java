@@ -55,7 +55,7 @@ final class GptOss implements Family {
         int headDim = fields.width("head_dim", 64);
         boolean bias = config.flag("attention_bias", true);
         var rope = RopeReader.read(config, headDim, maxPositions, 150000);
-        return new Grouped(fields.heads(), fields.kvHeads(8), headDim, bias, bias, QkNorm.NONE,
+        return new Grouped(fields.heads(), fields.kvHeads(8), headDim, bias, bias, QkNorm.NONE, 0,
                 (float) (1 / Math.sqrt(headDim)), 0, true, rope);
     }
 }

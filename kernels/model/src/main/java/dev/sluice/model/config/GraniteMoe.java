@@ -35,7 +35,7 @@ final class GraniteMoe implements Family {
         int maxPositions = fields.positions(2048);
         int headDim = fields.headDim();
         boolean bias = config.flag("attention_bias", false);
-        var attention = new Grouped(fields.heads(), fields.kvHeads(fields.heads()), headDim, bias, bias, QkNorm.NONE,
+        var attention = new Grouped(fields.heads(), fields.kvHeads(fields.heads()), headDim, bias, bias, QkNorm.NONE, 0,
                 (float) config.positive("attention_multiplier", 1), 0, false,
                 RopeReader.read(config, headDim, maxPositions, 10000));
         int experts = fields.experts(config.spelling("num_local_experts", "num_experts"), 8);

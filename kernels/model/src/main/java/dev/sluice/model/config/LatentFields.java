@@ -21,7 +21,7 @@ record LatentFields(FamilyFields fields, int kvHeads, int queryRank, int kvRank,
         Pairing pairing = config.flag("rope_interleave", true) ? Pairing.INTERLEAVED : Pairing.HALVES;
         return new Latent(heads, direct ? 0 : fields.width("q_lora_rank", queryRank), fields.width("kv_lora_rank", kvRank),
                 nope, fields.width("v_head_dim", value), config.flag("attention_bias", false),
-                (float) (magnitude(config, maxPositions) / Math.sqrt(nope + rope)),
+                (float) (magnitude(config, maxPositions) / Math.sqrt(nope + rope)), 0,
                 RopeReader.read(config, rope, maxPositions, 10000).with(pairing));
     }
 

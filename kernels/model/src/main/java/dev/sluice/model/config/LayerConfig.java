@@ -1,4 +1,4 @@
 package dev.sluice.model.config;
 
 /// One decoder layer.
-public record LayerConfig(AttentionConfig attention, FeedForwardConfig feedForward) {}
+public record LayerConfig(MixerConfig mixer, FeedForwardConfig feedForward) {}

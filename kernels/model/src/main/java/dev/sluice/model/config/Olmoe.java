@@ -6,7 +6,7 @@ import dev.sluice.model.config.FeedForwardConfig.RouterConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
 import dev.sluice.model.json.JsonFields;
 
-/// OLMoE. The released models do not clip queries, keys and values (`clip_qkv`); one that does is refused.
+/// OLMoE.
 final class Olmoe implements Family {
     @Override
     public String modelType() {
@@ -22,11 +22,11 @@ final class Olmoe implements Family {
     public DecoderConfig read(JsonFields config) {
         var fields = new FamilyFields(config);
         fields.requireText("hidden_act", "silu");
-        fields.requireUnused("clip_qkv");
         int maxPositions = fields.positions(4096);
         boolean bias = config.flag("attention_bias", false);
         var rope = RopeReader.read(config, fields.headDim(), maxPositions, 10000);
-        var attention = fields.grouped(fields.kvHeads(fields.heads()), bias, bias, QkNorm.WHOLE, rope);
+        var attention = fields.grouped(fields.kvHeads(fields.heads()), bias, bias, QkNorm.WHOLE, rope)
+                .withClip(config.has("clip_qkv") ? (float) config.positive("clip_qkv") : 0);
         int experts = fields.experts(config.spelling("num_experts", "num_local_experts"), 64);
         var sparse = new SparseConfig(RouterConfig.softmax(experts, fields.topK("num_experts_per_tok", experts, 8),
                 config.flag("norm_topk_prob", false)), ExpertsConfig.swiglu(fields.width("intermediate_size", 2048)), null);

@@ -50,7 +50,8 @@ final class Qwen3Moe implements Family {
                 fields.config().flag("norm_topk_prob", false)), ExpertsConfig.swiglu(fields.width("moe_intermediate_size", 768)), null);
     }
 
-    private static Set<Integer> denseLayers(JsonFields config) {
+    /// The layers that `mlp_only_layers` names.
+    static Set<Integer> denseLayers(JsonFields config) {
         JsonNode list = config.get("mlp_only_layers");
         var layers = new HashSet<Integer>();
         if (list == null) {

@@ -6,10 +6,10 @@ import java.util.Map;
 /// What a family's checkpoint calls its tensors.
 ///
 /// @param renamed the parts whose names are not those of the Llama lineage
-public record TensorNames(Map<DecoderModule, String> renamed) {
+/// @param layers what the names in a layer begin with; `%d` stands for the layer
+public record TensorNames(Map<DecoderModule, String> renamed, String layers) {
     /// The names of the Llama lineage.
-    public static final TensorNames LLAMA = new TensorNames(Map.of());
-    private static final String LAYER = "model.layers.%d.";
+    public static final TensorNames LLAMA = new TensorNames(Map.of(), "model.layers.%d.");
 
     public TensorNames {
         renamed = Map.copyOf(renamed);
@@ -19,7 +19,18 @@ public record TensorNames(Map<DecoderModule, String> renamed) {
     public TensorNames with(DecoderModule module, String name) {
         var more = new HashMap<>(renamed);
         more.put(module, name);
-        return new TensorNames(more);
+        return new TensorNames(more, layers);
+    }
+
+    /// These names, with layers elsewhere.
+    TensorNames withLayers(String prefix) {
+        return new TensorNames(renamed, prefix);
+    }
+
+    /// These names, with stacks of experts in another module.
+    TensorNames withExperts(String prefix) {
+        return with(DecoderModule.FUSED_GATE_UP, prefix + "gate_up_proj").with(DecoderModule.FUSED_DOWN, prefix + "down_proj")
+                .with(DecoderModule.STORED_GATE_UP, prefix + "gate_up_proj").with(DecoderModule.STORED_DOWN, prefix + "down_proj");
     }
 
     /// Name of a part; relative to the layer where it belongs to one.
@@ -54,11 +65,11 @@ public record TensorNames(Map<DecoderModule, String> renamed) {
 
     /// Full name of a layer's module.
     public String inLayer(int layer, String module) {
-        return LAYER.formatted(layer) + module;
+        return layers.formatted(layer) + module;
     }
 
     /// Full name of one expert's module.
     public String inExpert(int layer, String module, int expert) {
-        return LAYER.formatted(layer) + module.formatted(expert);
+        return layers.formatted(layer) + module.formatted(expert);
     }
 }

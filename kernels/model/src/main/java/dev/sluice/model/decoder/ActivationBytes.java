@@ -10,6 +10,8 @@ import dev.sluice.model.config.FeedForwardConfig;
 import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
 import dev.sluice.model.config.LayerConfig;
+import dev.sluice.model.config.MixerConfig;
+import dev.sluice.model.config.MixerConfig.ShortConvolution;
 import dev.sluice.model.lora.AdapterLayout;
 import dev.sluice.model.lora.LoraSite;
 import java.util.stream.LongStream;
@@ -48,20 +50,23 @@ final class ActivationBytes {
 
     private long tape(int layer) {
         long outputs = config.stream().outputNorms() ? 2 : 0;
-        return (3 + outputs) * config.hidden() * element + (2 + outputs) * FLOAT + attention(config.attention(layer))
+        return (3 + outputs) * config.hidden() * element + (2 + outputs) * FLOAT + mixer(config.mixer(layer))
                 + feedForward(config.feedForward(layer)) + z(layer);
     }
 
     /// Queries, keys and values as projected, what attention reads of them where that is another tensor, and its result.
-    private long attention(AttentionConfig attention) {
-        long inner = heads(attention) + (long) attention.heads() * attention.valueDim();
-        long lse = attention.heads() * FLOAT;
-        return lse + switch (attention) {
-            case Grouped grouped when grouped.qkNorm() == QkNorm.NONE -> inner * element;
-            case Grouped grouped -> (inner + grouped.queryWidth() + grouped.kvWidth()) * element
-                    + (grouped.heads() + grouped.kvHeads()) * FLOAT;
-            case Latent latent -> (inner + 2L * latent.queryRank() + 2L * latent.kvRank()) * element + 2 * FLOAT;
+    private long mixer(MixerConfig mixer) {
+        return switch (mixer) {
+            case Grouped grouped -> inner(grouped) + (grouped.clip() > 0 ? grouped.kvWidth() * element : 0)
+                    + (grouped.qkNorm() == QkNorm.NONE ? 0 : (grouped.queryWidth() + grouped.kvWidth()) * element
+                    + (grouped.heads() + grouped.kvHeads()) * FLOAT);
+            case Latent latent -> inner(latent) + 2L * (latent.queryRank() + latent.kvRank()) * element + 2 * FLOAT;
+            case ShortConvolution _ -> 5L * config.hidden() * element;
         };
+    }
+
+    private long inner(AttentionConfig attention) {
+        return (heads(attention) + (long) attention.heads() * attention.valueDim()) * element + attention.heads() * FLOAT;
     }
 
     /// Numbers in a token's queries, keys and values.
@@ -87,21 +92,25 @@ final class ActivationBytes {
 
     /// The larger half of a layer's backward pass.
     private long working() {
-        long attention = config.layerConfigs().stream().mapToLong(layer -> working(layer.attention())).max().orElse(0);
+        long mixer = config.layerConfigs().stream().mapToLong(layer -> working(layer.mixer())).max().orElse(0);
         long feedForward = feedForwards().mapToLong(ActivationBytes::width).max().orElse(0);
         long outputs = config.stream().outputNorms() || config.stream().residualScale() != 1 ? 1 : 0;
-        return ((2L + outputs) * config.hidden() + Math.max(attention, feedForward)) * element
+        return ((2L + outputs) * config.hidden() + Math.max(mixer, feedForward)) * element
                 + feedForwards().mapToLong(ActivationBytes::picks).max().orElse(0) * config.hidden() * element;
     }
 
     /// Gradients of queries, keys, values and result; latent attention has them also before they are cut into heads.
-    private static long working(AttentionConfig attention) {
-        long gradients = heads(attention) + (long) attention.heads() * attention.valueDim();
-        return switch (attention) {
-            case Grouped _ -> gradients;
-            case Latent latent -> gradients + (long) latent.heads() * (latent.headDim() + latent.valueDim())
+    private long working(MixerConfig mixer) {
+        return switch (mixer) {
+            case Grouped grouped -> gradients(grouped) + (grouped.clip() > 0 ? grouped.queryWidth() : 0);
+            case Latent latent -> gradients(latent) + (long) latent.heads() * (latent.headDim() + latent.valueDim())
                     + latent.queryRank() + 2L * latent.kvRank() + 2L * latent.rope().rotated();
+            case ShortConvolution _ -> 5L * config.hidden();
         };
+    }
+
+    private static long gradients(AttentionConfig attention) {
+        return heads(attention) + (long) attention.heads() * attention.valueDim();
     }
 
     private static long width(FeedForwardConfig feedForward) {

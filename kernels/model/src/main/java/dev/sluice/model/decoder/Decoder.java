@@ -8,17 +8,20 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.Routing;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
+import dev.sluice.model.UnsupportedModelException;
+import dev.sluice.model.config.AttentionConfig;
 import dev.sluice.model.config.AttentionConfig.Grouped;
 import dev.sluice.model.config.AttentionConfig.Latent;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
 import dev.sluice.model.config.RopeConfig;
-import dev.sluice.model.decoder.DecoderWeights.AttentionWeights;
+import dev.sluice.model.decoder.DecoderWeights.ConvolutionWeights;
 import dev.sluice.model.decoder.DecoderWeights.DenseWeights;
 import dev.sluice.model.decoder.DecoderWeights.FeedForwardWeights;
 import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
 import dev.sluice.model.decoder.DecoderWeights.LatentWeights;
+import dev.sluice.model.decoder.DecoderWeights.MixerWeights;
 import dev.sluice.model.decoder.DecoderWeights.Projection;
 import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
 import dev.sluice.model.decoder.FeedForwardBlock.Pass;
@@ -50,18 +53,22 @@ public final class Decoder implements AutoCloseable {
 
     private DecoderLayer layer(int index, LoraBinding lora) {
         var layer = weights.layers().get(index);
-        return new DecoderLayer(backend, config.stream(), layer, attention(index, layer.attention(), lora),
+        return new DecoderLayer(backend, config.stream(), layer, mixer(index, layer.mixer(), lora),
                 feedForward(index, layer.feedForward(), lora));
     }
 
-    private AttentionBlock attention(int layer, AttentionWeights attention, LoraBinding lora) {
-        RopeTable rope = ropes.computeIfAbsent(config.attention(layer).rope(), of -> new RopeTable(backend, of));
-        return switch (attention) {
-            case GroupedWeights grouped -> new GroupedAttention(backend, (Grouped) config.attention(layer),
-                    config.stream().normEpsilon(), grouped, lora, layer, rope);
-            case LatentWeights latent ->
-                    new LatentAttention(backend, (Latent) config.attention(layer), latent, lora, layer, rope);
+    private MixerBlock mixer(int layer, MixerWeights mixer, LoraBinding lora) {
+        return switch (mixer) {
+            case GroupedWeights grouped -> new GroupedAttention(backend, (Grouped) config.mixer(layer),
+                    config.stream().normEpsilon(), grouped, lora, layer, rope((Grouped) config.mixer(layer)));
+            case LatentWeights latent -> new LatentAttention(backend, (Latent) config.mixer(layer), latent, lora, layer,
+                    rope((Latent) config.mixer(layer)));
+            case ConvolutionWeights convolution -> new ConvolutionBlock(backend, convolution, lora, layer);
         };
+    }
+
+    private RopeTable rope(AttentionConfig attention) {
+        return ropes.computeIfAbsent(attention.rope(), of -> new RopeTable(backend, of));
     }
 
     private FeedForwardBlock feedForward(int layer, FeedForwardWeights feedForward, LoraBinding lora) {
@@ -85,8 +92,18 @@ public final class Decoder implements AutoCloseable {
     /// Copies a row into a step and makes sure that its positions exist.
     public Batch batch(Scope step, TokenRow row) {
         Batch batch = Batch.of(backend, step, row, config.vocabulary());
+        requireReach(batch.segments().longest());
         ropes.values().forEach(rope -> rope.require(batch.segments().longest()));
         return batch;
+    }
+
+    private void requireReach(int longest) {
+        config.layerConfigs().forEach(layer -> {
+            if (layer.mixer() instanceof Latent latent && latent.longest() > 0 && longest > latent.longest()) {
+                throw new UnsupportedModelException("a document of " + longest + " tokens is longer than the " + latent.longest()
+                        + " keys that " + config.modelType() + " attends to; choosing among more is not implemented, lower max_length");
+            }
+        });
     }
 
     /// Hidden states after the final norm, [tokens, hidden]. Keeps nothing for a backward pass.

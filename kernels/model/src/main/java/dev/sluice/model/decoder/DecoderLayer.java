@@ -10,30 +10,30 @@ import dev.sluice.model.config.StreamConfig;
 import dev.sluice.model.decoder.DecoderWeights.LayerWeights;
 import dev.sluice.model.decoder.FeedForwardBlock.Pass;
 
-/// One pre-norm layer: `m = x + attention(norm(x))`, `y = m + feedForward(norm(m))`; in some families both halves' outputs
+/// One pre-norm layer: `m = x + mixer(norm(x))`, `y = m + feedForward(norm(m))`; in some families both halves' outputs
 /// are normalised before they are added.
 final class DecoderLayer {
     private final Backend backend;
     private final float epsilon;
     private final float residualScale;
     private final LayerWeights weights;
-    private final AttentionBlock attention;
+    private final MixerBlock mixer;
     private final FeedForwardBlock feedForward;
 
-    DecoderLayer(Backend backend, StreamConfig stream, LayerWeights weights, AttentionBlock attention, FeedForwardBlock feedForward) {
+    DecoderLayer(Backend backend, StreamConfig stream, LayerWeights weights, MixerBlock mixer, FeedForwardBlock feedForward) {
         this.backend = backend;
         this.epsilon = (float) stream.normEpsilon();
         this.residualScale = stream.residualScale();
         this.weights = weights;
-        this.attention = attention;
+        this.mixer = mixer;
         this.feedForward = feedForward;
     }
 
     /// What the backward pass reads: everything between the layer's input and its output.
     ///
     /// @param middle [tokens, hidden], the residual stream between the two halves
-    /// @param attentionOutput null where outputs are not normalised, as is `feedForwardOutput`
-    record Tape(Tensor normed, Tensor rstd, AttentionBlock.Tape attention, Output attentionOutput, Tensor middle,
+    /// @param mixerOutput null where outputs are not normalised, as is `feedForwardOutput`
+    record Tape(Tensor normed, Tensor rstd, MixerBlock.Tape mixer, Output mixerOutput, Tensor middle,
             Tensor middleNormed, Tensor middleRstd, FeedForwardBlock.Tape feedForward, Output feedForwardOutput) {}
 
     /// A half's output before its norm, [tokens, hidden].
@@ -43,7 +43,7 @@ final class DecoderLayer {
     Tape tape(Scope scope, Tensor like) {
         long tokens = like.dim(0);
         return new Tape(hidden(scope, "layer.normed", like), scope.allocate("layer.rstd", DType.FLOAT32, tokens),
-                attention.tape(scope, tokens), output(scope, weights.attentionOutputNorm(), like),
+                mixer.tape(scope, tokens), output(scope, weights.mixerOutputNorm(), like),
                 hidden(scope, "layer.middle", like), hidden(scope, "layer.middleNormed", like),
                 scope.allocate("layer.middleRstd", DType.FLOAT32, tokens), feedForward.tape(scope, tokens),
                 output(scope, weights.feedForwardOutputNorm(), like));
@@ -62,8 +62,8 @@ final class DecoderLayer {
     /// @param y [tokens, hidden], replaced; in a pass that runs again it is only scratch
     void forward(Tensor x, Batch batch, Routing routing, Pass pass, Tape tape, Tensor y, Scope scope) {
         backend.norm().rmsNorm(x, weights.inputNorm(), epsilon, tape.normed, tape.rstd);
-        attention.forward(tape.normed, batch, tape.attention, before(tape.attentionOutput, tape.middle), scope);
-        normalize(tape.attentionOutput, weights.attentionOutputNorm(), tape.middle);
+        mixer.forward(tape.normed, batch, tape.mixer, before(tape.mixerOutput, tape.middle), scope);
+        normalize(tape.mixerOutput, weights.mixerOutputNorm(), tape.middle);
         backend.elementwise().add(tape.middle, x, tape.middle);
         backend.norm().rmsNorm(tape.middle, weights.feedForwardNorm(), epsilon, tape.middleNormed, tape.middleRstd);
         feedForward.forward(tape.middleNormed, routing, pass, pass == Pass.FIRST || tape.feedForwardOutput != null,
@@ -99,10 +99,10 @@ final class DecoderLayer {
             backend.norm().rmsNormBackward(dNormed, tape.middle, weights.feedForwardNorm(), tape.middleRstd, gradient,
                     Accumulate.ADD);
         }
-        try (Scope half = scope.child("attention backward")) {
+        try (Scope half = scope.child("mixer backward")) {
             Tensor dNormed = lowest ? null : hidden(half, "layer.dNormed", x);
-            Tensor dOutput = unnormalized(gradient, tape.attentionOutput, weights.attentionOutputNorm(), half);
-            attention.backward(dOutput, tape.normed, batch, tape.attention, dNormed, half);
+            Tensor dOutput = unnormalized(gradient, tape.mixerOutput, weights.mixerOutputNorm(), half);
+            mixer.backward(dOutput, tape.normed, batch, tape.mixer, dNormed, half);
             if (!lowest) {
                 backend.norm().rmsNormBackward(dNormed, x, weights.inputNorm(), tape.rstd, gradient, Accumulate.ADD);
             }

@@ -13,13 +13,13 @@ import java.util.List;
 public record DecoderWeights(Tensor embedding, Tensor finalNorm, Weight head, List<LayerWeights> layers) {
     /// One decoder layer; all norms are [hidden].
     ///
-    /// @param attentionOutputNorm null where outputs are not normalised
+    /// @param mixerOutputNorm null where outputs are not normalised
     /// @param feedForwardOutputNorm null where outputs are not normalised
-    public record LayerWeights(Tensor inputNorm, AttentionWeights attention, Tensor attentionOutputNorm, Tensor feedForwardNorm,
+    public record LayerWeights(Tensor inputNorm, MixerWeights mixer, Tensor mixerOutputNorm, Tensor feedForwardNorm,
             FeedForwardWeights feedForward, Tensor feedForwardOutputNorm) {}
 
     /// The first half of a layer.
-    public sealed interface AttentionWeights {}
+    public sealed interface MixerWeights {}
 
     /// Projections of grouped-query attention.
     ///
@@ -27,7 +27,7 @@ public record DecoderWeights(Tensor embedding, Tensor finalNorm, Weight head, Li
     /// @param keyNorm [headDim] or [kvHeads * headDim], or null
     /// @param sinks [heads], or null
     public record GroupedWeights(Projection query, Projection key, Projection value, Projection output,
-            Tensor queryNorm, Tensor keyNorm, Tensor sinks) implements AttentionWeights {}
+            Tensor queryNorm, Tensor keyNorm, Tensor sinks) implements MixerWeights {}
 
     /// Projections of latent attention.
     ///
@@ -35,7 +35,14 @@ public record DecoderWeights(Tensor embedding, Tensor finalNorm, Weight head, Li
     /// @param queryNorm of the queries' latent, or null
     /// @param keyValueDown to the latent of keys and values, and behind it the rotated key that all heads share
     public record LatentWeights(Projection queryDown, Tensor queryNorm, Projection queryUp, Projection keyValueDown,
-            Tensor keyValueNorm, Projection keyValueUp, Projection output) implements AttentionWeights {}
+            Tensor keyValueNorm, Projection keyValueUp, Projection output) implements MixerWeights {}
+
+    /// A short convolution between two projections.
+    ///
+    /// @param input to gate before, gate behind and what is convolved, [3 * hidden, hidden]
+    /// @param taps [hidden, taps]
+    /// @param bias [hidden], or null
+    public record ConvolutionWeights(Projection input, Tensor taps, Tensor bias, Projection output) implements MixerWeights {}
 
     /// A linear layer without its adapter.
     ///

@@ -13,7 +13,7 @@ import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
 import dev.sluice.model.lora.LoraSite.Kind;
 
 /// Grouped-query attention with rotary positions: projections, optional norms, rotation, attention, output.
-final class GroupedAttention implements AttentionBlock {
+final class GroupedAttention implements MixerBlock {
     private final Backend backend;
     private final Grouped config;
     private final SoftmaxAttention softmax;
@@ -43,7 +43,8 @@ final class GroupedAttention implements AttentionBlock {
 
     /// @param query [tokens, heads, headDim] as projected, before norm and rotation; where there is no norm the same
     ///     tensor as goes into attention
-    record GroupedTape(Tensor query, Tensor key, Tensor queryZ, Tensor keyZ, Tensor valueZ, Tensor outputZ, Tensor queryRstd,
+    /// @param value as projected; where nothing is clipped the same tensor as goes into attention
+    record GroupedTape(Tensor query, Tensor key, Tensor value, Tensor queryZ, Tensor keyZ, Tensor valueZ, Tensor outputZ, Tensor queryRstd,
             Tensor keyRstd, SoftmaxAttention.Tape softmax) implements Tape {}
 
     @Override
@@ -53,11 +54,12 @@ final class GroupedAttention implements AttentionBlock {
         Tensor k = scope.allocate("attention.key", type, tokens, config.kvHeads(), config.headDim());
         Tensor v = scope.allocate("attention.value", type, tokens, config.kvHeads(), config.headDim());
         boolean norm = config.qkNorm() != QkNorm.NONE;
-        return new GroupedTape(q, k, linears.z(scope, query, tokens), linears.z(scope, key, tokens),
+        return new GroupedTape(q, k, v, linears.z(scope, query, tokens), linears.z(scope, key, tokens),
                 linears.z(scope, value, tokens), linears.z(scope, output, tokens), rstd(scope, tokens, config.heads()),
                 rstd(scope, tokens, config.kvHeads()),
                 softmax.tape(scope, norm ? scope.allocate("attention.rotatedQuery", type, q.shape()) : q,
-                        norm ? scope.allocate("attention.rotatedKey", type, k.shape()) : k, v));
+                        norm ? scope.allocate("attention.rotatedKey", type, k.shape()) : k,
+                        config.clip() > 0 ? scope.allocate("attention.clippedValue", type, v.shape()) : v));
     }
 
     private Tensor rstd(Scope scope, long tokens, int heads) {
@@ -74,10 +76,15 @@ final class GroupedAttention implements AttentionBlock {
         var inner = saved.softmax;
         linears.forward(x, query, saved.queryZ, saved.query, scope);
         linears.forward(x, key, saved.keyZ, saved.key, scope);
-        linears.forward(x, value, saved.valueZ, inner.value(), scope);
+        linears.forward(x, value, saved.valueZ, saved.value, scope);
         if (config.qkNorm() != QkNorm.NONE) {
-            backend.norm().rmsNorm(normed(saved.query), queryNorm, epsilon, normed(inner.query()), saved.queryRstd);
-            backend.norm().rmsNorm(normed(saved.key), keyNorm, epsilon, normed(inner.key()), saved.keyRstd);
+            normalize(saved.query, queryNorm, inner.query(), saved.queryRstd);
+            normalize(saved.key, keyNorm, inner.key(), saved.keyRstd);
+        }
+        if (config.clip() > 0) {
+            backend.elementwise().clamp(inner.query(), config.clip(), inner.query());
+            backend.elementwise().clamp(inner.key(), config.clip(), inner.key());
+            backend.elementwise().clamp(saved.value, config.clip(), inner.value());
         }
         softmax.rotate(inner.query(), batch, Direction.FORWARD);
         softmax.rotate(inner.key(), batch, Direction.FORWARD);
@@ -98,6 +105,11 @@ final class GroupedAttention implements AttentionBlock {
         softmax.backward(dMixed, batch, inner, dq, dk, dv, scope);
         softmax.rotate(dq, batch, Direction.BACKWARD);
         softmax.rotate(dk, batch, Direction.BACKWARD);
+        if (config.clip() > 0) {
+            unclip(dq, saved.query, queryNorm, saved.queryRstd, scope);
+            unclip(dk, saved.key, keyNorm, saved.keyRstd, scope);
+            backend.elementwise().clampBackward(dv, saved.value, config.clip());
+        }
         if (config.qkNorm() != QkNorm.NONE) {
             unnorm(dq, saved.query, queryNorm, saved.queryRstd);
             unnorm(dk, saved.key, keyNorm, saved.keyRstd);
@@ -105,6 +117,19 @@ final class GroupedAttention implements AttentionBlock {
         linears.backward(dq, x, saved.queryZ, query, dx, Accumulate.REPLACE, scope);
         linears.backward(dk, x, saved.keyZ, key, dx, Accumulate.ADD, scope);
         linears.backward(dv, x, saved.valueZ, value, dx, Accumulate.ADD, scope);
+    }
+
+    private void normalize(Tensor projected, Tensor weight, Tensor to, Tensor rstd) {
+        backend.norm().rmsNorm(normed(projected), weight, epsilon, normed(to), rstd);
+    }
+
+    /// What was clipped was normalised before; it is normalised again, because only the clipped numbers are kept.
+    private void unclip(Tensor gradient, Tensor projected, Tensor weight, Tensor rstd, Scope scope) {
+        try (Scope scratch = scope.child("clip")) {
+            Tensor unclipped = scratch.allocate("attention.unclipped", projected.dtype(), projected.shape());
+            normalize(projected, weight, unclipped, rstd);
+            backend.elementwise().clampBackward(gradient, unclipped, config.clip());
+        }
     }
 
     private void unnorm(Tensor gradient, Tensor projected, Tensor weight, Tensor rstd) {

@@ -14,7 +14,7 @@ import dev.sluice.model.decoder.LatentProjection.LatentProjectionTape;
 import dev.sluice.model.lora.LoraSite.Kind;
 
 /// Multi-head latent attention. Heads are [plain | rotated]; the rotated part of the key is one for all heads.
-final class LatentAttention implements AttentionBlock {
+final class LatentAttention implements MixerBlock {
     private final Backend backend;
     private final Latent config;
     private final int rotated;

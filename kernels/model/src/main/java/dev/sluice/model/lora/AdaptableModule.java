@@ -7,6 +7,7 @@ import dev.sluice.model.config.DecoderModule;
 import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
 import dev.sluice.model.config.FeedForwardConfig.StackOrder;
+import dev.sluice.model.config.MixerConfig.ShortConvolution;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.lora.LoraSite.Kind;
 import java.util.ArrayList;
@@ -24,9 +25,10 @@ public record AdaptableModule(String name, Kind kind, int layer, int experts, in
         var all = new ArrayList<AdaptableModule>();
         for (int layer = 0; layer < config.layers(); layer++) {
             var found = new OfLayer(all, layer, config.hidden(), names);
-            switch (config.attention(layer)) {
+            switch (config.mixer(layer)) {
                 case Grouped grouped -> found.grouped(grouped);
                 case Latent latent -> found.latent(latent);
+                case ShortConvolution _ -> found.convolution();
             }
             switch (config.feedForward(layer)) {
                 case DenseConfig dense -> found.dense(dense);
@@ -67,6 +69,11 @@ public record AdaptableModule(String name, Kind kind, int layer, int experts, in
             linear(DecoderModule.KEY_VALUE_UP, Kind.KEY_VALUE_UP, attention.kvRank(),
                     heads * (attention.plainDim() + attention.valueDim()));
             linear(DecoderModule.OUTPUT, Kind.OUTPUT, heads * attention.valueDim(), hidden);
+        }
+
+        void convolution() {
+            linear(DecoderModule.CONVOLUTION_INPUT, Kind.CONVOLUTION_INPUT, hidden, 3 * hidden);
+            linear(DecoderModule.CONVOLUTION_OUTPUT, Kind.CONVOLUTION_OUTPUT, hidden, hidden);
         }
 
         void dense(DenseConfig dense) {

@@ -25,6 +25,8 @@ public record LoraSite(String name, Kind kind, int layer, int experts, int in, i
         QUERY_UP,
         KEY_VALUE_DOWN,
         KEY_VALUE_UP,
+        CONVOLUTION_INPUT,
+        CONVOLUTION_OUTPUT,
         GATE,
         UP,
         DOWN,

@@ -101,7 +101,8 @@ final class AdapterConfigWriter {
         return switch (site.kind()) {
             case EXPERTS_GATE_UP -> List.of(names.expertGate(), names.expertUp());
             case EXPERTS_DOWN -> List.of(names.expertDown());
-            case QUERY, KEY, VALUE, OUTPUT, QUERY_DOWN, QUERY_UP, KEY_VALUE_DOWN, KEY_VALUE_UP, GATE, UP, DOWN, SHARED_GATE,
+            case QUERY, KEY, VALUE, OUTPUT, QUERY_DOWN, QUERY_UP, KEY_VALUE_DOWN, KEY_VALUE_UP, CONVOLUTION_INPUT,
+                    CONVOLUTION_OUTPUT, GATE, UP, DOWN, SHARED_GATE,
                     SHARED_UP, SHARED_DOWN, HEAD -> List.of();
         };
     }

@@ -23,7 +23,8 @@ final class PerExpertNames {
         return layout.sites().stream().flatMap(site -> switch (site.kind()) {
             case EXPERTS_GATE_UP -> experts(site, e -> separate.contains(site.layer()) ? separate(site, e) : shared(site, e));
             case EXPERTS_DOWN -> experts(site, e -> down(site, e));
-            case QUERY, KEY, VALUE, OUTPUT, QUERY_DOWN, QUERY_UP, KEY_VALUE_DOWN, KEY_VALUE_UP, GATE, UP, DOWN, SHARED_GATE,
+            case QUERY, KEY, VALUE, OUTPUT, QUERY_DOWN, QUERY_UP, KEY_VALUE_DOWN, KEY_VALUE_UP, CONVOLUTION_INPUT,
+                    CONVOLUTION_OUTPUT, GATE, UP, DOWN, SHARED_GATE,
                     SHARED_UP, SHARED_DOWN, HEAD -> Peft3dNames.linear(site);
         }).toList();
     }

@@ -38,8 +38,8 @@ class FamiliesTest {
         DecoderConfig config = read(RELEASED);
         assertEquals(48, config.layers());
         var rope = new RopeConfig(1e6, 128, new RopeConfig.Scaling.Default());
-        assertEquals(new AttentionConfig.Grouped(32, 4, 128, false, false, AttentionConfig.QkNorm.HEADS,
-                (float) (1 / Math.sqrt(128)), 0, false, rope), config.attention(0));
+        assertEquals(new AttentionConfig.Grouped(32, 4, 128, false, false, AttentionConfig.QkNorm.HEADS, 0,
+                (float) (1 / Math.sqrt(128)), 0, false, rope), config.mixer(0));
         assertEquals(128, assertInstanceOf(SparseConfig.class, config.feedForward(0)).experts());
         assertEquals(List.of(151645), config.eosTokens());
     }
@@ -66,8 +66,8 @@ class FamiliesTest {
     @Test
     void windowCountsOnlyWhereItIsSwitchedOn() throws IOException {
         String windowed = RELEASED.replace("\"sliding_window\": null", "\"sliding_window\": 77");
-        assertEquals(0, read(windowed).attention(0).window());
-        assertEquals(77, read(windowed.replace("\"use_sliding_window\": false", "\"use_sliding_window\": true")).attention(0).window());
+        assertEquals(0, window(windowed));
+        assertEquals(77, window(windowed.replace("\"use_sliding_window\": false", "\"use_sliding_window\": true")));
     }
 
     @Test
@@ -113,7 +113,6 @@ class FamiliesTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
         "mixtral-bfloat16 | router_jitter_noise 0.1 is not supported | \"router_jitter_noise\": 0.0 | \"router_jitter_noise\": 0.1",
-        "olmoe-bfloat16 | clip_qkv 8 is not supported; known is null | \"clip_qkv\": null | \"clip_qkv\": 8",
         "glm4-moe-fp8 | n_group should be a divisor of the 6 experts | \"n_group\": 3 | \"n_group\": 4",
         "glm4-moe-fp8 | topk_group should be at most n_group 3 | \"topk_group\": 2 | \"topk_group\": 4",
         "gpt-oss-bfloat16 | layer_types chunked_attention is not supported | \"full_attention\" | \"chunked_attention\"",
@@ -121,6 +120,10 @@ class FamiliesTest {
         "deepseek-v3-fp8 | num_key_value_heads should be num_attention_heads 4 | \"num_key_value_heads\": 4 | \"num_key_value_heads\": 2",
         "glm4-moe-lite-bfloat16 | mlp_layer_types odd is not supported; known are dense, sparse | \"sparse\" | \"odd\"",
         "ernie-bfloat16 | use_bias true is not supported | \"use_bias\": false | \"use_bias\": true",
+        "lfm2-bfloat16 | layer_types should be a list of 3 words | \"layer_types\" | \"no_types\"",
+        "lfm2-bfloat16 | layer_types mamba is not supported; known are conv, full_attention | \"conv\" | \"mamba\"",
+        "deepseek-v32-bfloat16 | rope_interleave false is not supported | \"rms_norm_eps\" | \"rope_interleave\": false, \"rms_norm_eps\"",
+        "qwen3-vl-bfloat16 | text_config.num_experts_per_tok should be an integer in 1..5 | \"num_experts_per_tok\": 2 | \"num_experts_per_tok\": 6",
         "gemma3-bfloat16 | final_logit_softcapping 30 is not supported | \"final_logit_softcapping\": null | \"final_logit_softcapping\": 30",
         "gemma3-bfloat16 | hidden_activation gelu is not supported | gelu_pytorch_tanh | gelu",
     })
@@ -129,6 +132,10 @@ class FamiliesTest {
         assertTrue(json.contains(from), json);
         var refusal = assertThrows(RuntimeException.class, () -> read(json.replace(from, to)));
         assertTrue(refusal.getMessage().contains(reason) && refusal.getMessage().contains("config.json"), refusal.getMessage());
+    }
+
+    private int window(String json) throws IOException {
+        return assertInstanceOf(AttentionConfig.class, read(json).mixer(0)).window();
     }
 
     private DecoderConfig read(String json) throws IOException {

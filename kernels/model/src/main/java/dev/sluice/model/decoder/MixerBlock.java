@@ -3,10 +3,10 @@ package dev.sluice.model.decoder;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 
-/// The first half of a layer: grouped-query or latent attention.
-sealed interface AttentionBlock permits GroupedAttention, LatentAttention {
+/// The first half of a layer: attention or a short convolution.
+sealed interface MixerBlock permits GroupedAttention, LatentAttention, ConvolutionBlock {
     /// What the backward pass reads; each kind of block has its own.
-    sealed interface Tape permits GroupedAttention.GroupedTape, LatentAttention.LatentTape {}
+    sealed interface Tape permits GroupedAttention.GroupedTape, LatentAttention.LatentTape, ConvolutionBlock.ConvolutionTape {}
 
     Tape tape(Scope scope, long tokens);
 
@@ -16,6 +16,7 @@ sealed interface AttentionBlock permits GroupedAttention, LatentAttention {
 
     /// @param dy [tokens, hidden]
     /// @param x the forward pass's input
+    /// @param tape the forward pass's; its contents may be destroyed
     /// @param dx [tokens, hidden], replaced, or null where nothing below is trained
     void backward(Tensor dy, Tensor x, Batch batch, Tape tape, Tensor dx, Scope scope);
 }

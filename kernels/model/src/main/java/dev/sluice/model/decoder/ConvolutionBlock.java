@@ -1,0 +1,90 @@
+package dev.sluice.model.decoder;
+
+import dev.sluice.compute.Accumulate;
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.Linear;
+import dev.sluice.compute.Scope;
+import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.ElementwiseOps;
+import dev.sluice.compute.op.GatedActivation;
+import dev.sluice.model.decoder.DecoderWeights.ConvolutionWeights;
+import dev.sluice.model.lora.LoraSite.Kind;
+
+/// `output(behind * convolve(before * value))` with `before, behind, value = input(x)`.
+final class ConvolutionBlock implements MixerBlock {
+    private final Backend backend;
+    private final Linear input;
+    private final Tensor taps;
+    private final Tensor bias;
+    private final Linear output;
+    private final LinearPass linears;
+
+    ConvolutionBlock(Backend backend, ConvolutionWeights weights, LoraBinding lora, int layer) {
+        this.backend = backend;
+        this.input = LoraBinding.linear(lora, weights.input(), layer, Kind.CONVOLUTION_INPUT);
+        this.taps = weights.taps();
+        this.bias = weights.bias();
+        this.output = LoraBinding.linear(lora, weights.output(), layer, Kind.CONVOLUTION_OUTPUT);
+        this.linears = new LinearPass(backend);
+    }
+
+    /// All [tokens, hidden], except the z's.
+    record ConvolutionTape(Tensor before, Tensor behind, Tensor value, Tensor convolved, Tensor gated, Tensor inputZ, Tensor outputZ)
+            implements Tape {}
+
+    @Override
+    public Tape tape(Scope scope, long tokens) {
+        return new ConvolutionTape(hidden(scope, "convolution.before", tokens), hidden(scope, "convolution.behind", tokens),
+                hidden(scope, "convolution.value", tokens), hidden(scope, "convolution.convolved", tokens),
+                hidden(scope, "convolution.gated", tokens), linears.z(scope, input, tokens), linears.z(scope, output, tokens));
+    }
+
+    private Tensor hidden(Scope scope, String name, long tokens) {
+        return scope.allocate(name, backend.activationType(), tokens, output.weight().in());
+    }
+
+    @Override
+    public void forward(Tensor x, Batch batch, Tape tape, Tensor y, Scope scope) {
+        var saved = (ConvolutionTape) tape;
+        try (Scope scratch = scope.child("convolution")) {
+            Tensor projected = projected(scratch, x.dim(0));
+            Tensor product = hidden(scratch, "convolution.product", x.dim(0));
+            linears.forward(x, input, saved.inputZ, projected, scratch);
+            ElementwiseOps ops = backend.elementwise();
+            Tensor[] thirds = {saved.before, saved.behind, saved.value};
+            for (int i = 0; i < thirds.length; i++) {
+                ops.copyColumns(projected, i * width(), thirds[i], 0, width());
+            }
+            ops.gated(GatedActivation.BILINEAR, saved.before, saved.value, product);
+            backend.convolution().forward(product, batch.segments(), taps, bias, saved.convolved);
+            ops.gated(GatedActivation.BILINEAR, saved.behind, saved.convolved, saved.gated);
+        }
+        linears.forward(saved.gated, output, saved.outputZ, y, scope);
+    }
+
+    private Tensor projected(Scope scope, long tokens) {
+        return scope.allocate("convolution.projected", backend.activationType(), tokens, input.weight().out());
+    }
+
+    private int width() {
+        return Math.toIntExact(output.weight().in());
+    }
+
+    @Override
+    public void backward(Tensor dy, Tensor x, Batch batch, Tape tape, Tensor dx, Scope scope) {
+        var saved = (ConvolutionTape) tape;
+        Tensor gradient = hidden(scope, "convolution.gradient", x.dim(0));
+        Tensor dProduct = hidden(scope, "convolution.dProduct", x.dim(0));
+        Tensor projected = projected(scope, x.dim(0));
+        ElementwiseOps ops = backend.elementwise();
+        linears.backward(dy, saved.gated, saved.outputZ, output, gradient, Accumulate.REPLACE, scope);
+        ops.gatedBackward(GatedActivation.BILINEAR, gradient, saved.behind, saved.convolved, saved.behind, saved.convolved);
+        backend.convolution().backward(saved.convolved, batch.segments(), taps, dProduct);
+        ops.gatedBackward(GatedActivation.BILINEAR, dProduct, saved.before, saved.value, saved.before, saved.value);
+        Tensor[] thirds = {saved.before, saved.behind, saved.value};
+        for (int i = 0; i < thirds.length; i++) {
+            ops.copyColumns(thirds[i], 0, projected, i * width(), width());
+        }
+        linears.backward(projected, x, saved.inputZ, input, dx, Accumulate.REPLACE, scope);
+    }
+}
