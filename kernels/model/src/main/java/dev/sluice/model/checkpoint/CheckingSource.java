@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
@@ -20,6 +21,7 @@ final class CheckingSource implements WeightSource {
 
     private final Checkpoint checkpoint;
     private final List<String> faults = new ArrayList<>();
+    private final Set<String> read = new HashSet<>();
     private Path faultyFile;
 
     CheckingSource(Checkpoint checkpoint) {
@@ -52,8 +54,18 @@ final class CheckingSource implements WeightSource {
         }
     }
 
+    /// What the checkpoint holds and nothing asked for, in words; empty if nothing.
+    String unread() {
+        return UnreadTensors.describe(checkpoint.names(), read);
+    }
+
+    private Stored find(String name) {
+        read.add(name);
+        return checkpoint.find(name);
+    }
+
     private void check(Part part) {
-        Stored stored = checkpoint.find(part.name());
+        Stored stored = find(part.name());
         long[] shape = part.storedShape();
         if (stored == null && checkpoint.find(PackedRows.blocksName(part.name())) != null) {
             checkPacked(part);
@@ -83,7 +95,7 @@ final class CheckingSource implements WeightSource {
     }
 
     private void requireBytes(String name, long[] shape) {
-        Stored stored = checkpoint.find(name);
+        Stored stored = find(name);
         if (stored == null) {
             fault(checkpoint.folder(), "tensor " + name + " " + Arrays.toString(shape) + " is missing");
         } else if (stored.entry().type() != ElementType.U8 || !Arrays.equals(stored.entry().shape(), shape)) {
@@ -94,7 +106,7 @@ final class CheckingSource implements WeightSource {
     private void checkScales(Part part) {
         String name = BlockScales.name(part.name());
         long[] wanted = BlockScales.shape(part.shape());
-        Stored scales = checkpoint.find(name);
+        Stored scales = find(name);
         if (scales == null) {
             fault(checkpoint.folder(), "tensor " + part.name() + " is F8_E4M3, and its " + name + " "
                     + Arrays.toString(wanted) + " is missing");

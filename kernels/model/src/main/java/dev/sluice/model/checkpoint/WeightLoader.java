@@ -14,6 +14,8 @@ import java.nio.file.Path;
 
 /// Loads a decoder's weights: checks every header entry, then the memory, and only then copies.
 public final class WeightLoader {
+    private static final System.Logger LOG = System.getLogger(WeightLoader.class.getName());
+
     private WeightLoader() {}
 
     /// Bytes of a decoder's weights kept in that type.
@@ -27,6 +29,9 @@ public final class WeightLoader {
             var checking = new CheckingSource(checkpoint);
             WeightTree.build(config, names, checking);
             checking.requireNoFaults();
+            if (!checking.unread().isEmpty()) {
+                LOG.log(System.Logger.Level.INFO, "{0}: not read: {1}", folder, checking.unread());
+            }
             requireMemory(folder, bytes(config, names, backend.activationType()), backend.memory());
             var weights = WeightTree.build(config, names, new LoadingSource(checkpoint, backend, process, staging));
             backend.synchronize();
