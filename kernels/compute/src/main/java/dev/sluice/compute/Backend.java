@@ -11,6 +11,7 @@ import dev.sluice.compute.op.OptimizerOps;
 import dev.sluice.compute.op.RotaryOps;
 import dev.sluice.compute.op.RouterOps;
 import java.lang.foreign.MemorySegment;
+import java.util.Set;
 
 /// A device that trains: its memory, and every operation of a decoder's forward and backward pass on it.
 ///
@@ -26,6 +27,11 @@ public interface Backend extends AutoCloseable {
 
     /// Element type of activations and of the adapter's compute copy: FLOAT32 on the CPU, BFLOAT16 on GPUs.
     DType activationType();
+
+    /// Packed forms of frozen weights that this backend multiplies with; weights in any other are widened while loading.
+    default Set<Packing> packings() {
+        return Set.of();
+    }
 
     MemoryStatus memory();
 

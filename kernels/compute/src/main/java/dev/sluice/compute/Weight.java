@@ -21,4 +21,30 @@ public sealed interface Weight {
             return values.dim(-1);
         }
     }
+
+    /// Numbers as their checkpoint packed them.
+    ///
+    /// @param codes UINT8 [out, in] or [experts, out, in], the last dimension in bytes: half as many for MXFP4
+    /// @param scales [out, ceil(in / block)] or [experts, ...] of the packing's scale type
+    record Packed(Packing packing, Tensor codes, Tensor scales) implements Weight {
+        public Packed {
+            long bytes = codes.dim(-1);
+            boolean fits = codes.dtype() == DType.UINT8 && scales.dtype() == packing.scaleType() && codes.rank() == scales.rank()
+                    && packing.scales(bytes * packing.numbersPerByte()) == scales.dim(-1)
+                    && codes.elements() / bytes == scales.elements() / scales.dim(-1);
+            if (!fits) {
+                throw new IllegalArgumentException("weight: " + codes + " with " + scales + " is no matrix in " + packing);
+            }
+        }
+
+        @Override
+        public long out() {
+            return codes.dim(-2);
+        }
+
+        @Override
+        public long in() {
+            return codes.dim(-1) * packing.numbersPerByte();
+        }
+    }
 }

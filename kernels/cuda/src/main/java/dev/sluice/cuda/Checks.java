@@ -17,6 +17,7 @@ final class Checks {
                 }
                 yield values;
             }
+            case Weight.Packed packed -> throw missing("multiplying with weights packed in " + packed.packing());
         };
     }
 

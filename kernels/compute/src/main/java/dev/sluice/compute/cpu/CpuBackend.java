@@ -4,6 +4,7 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.Packing;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.AttentionOps;
@@ -18,6 +19,8 @@ import dev.sluice.compute.op.RotaryOps;
 import dev.sluice.compute.op.RouterOps;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
+import java.util.EnumSet;
+import java.util.Set;
 
 /// The backend that is always there: float32 on all cores, the same bits whatever their number.
 public final class CpuBackend implements Backend {
@@ -74,6 +77,11 @@ public final class CpuBackend implements Backend {
     @Override
     public DType activationType() {
         return DType.FLOAT32;
+    }
+
+    @Override
+    public Set<Packing> packings() {
+        return EnumSet.allOf(Packing.class);
     }
 
     @Override

@@ -25,13 +25,13 @@ final class CpuLinear implements LinearOps {
     @Override
     public void forward(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch) {
         String operation = "linear forward";
-        Matrix weight = Matrix.of(operation, layer.weight());
+        LinearWeight weight = LinearWeight.of(operation, layer.weight());
         Adapter lora = Adapter.of(operation, layer.lora());
         x.require(operation, DType.FLOAT32, -1, weight.in());
         int rows = Math.toIntExact(x.dim(0));
         y.require(operation, DType.FLOAT32, rows, weight.out());
         long bias = layer.bias() == null ? 0 : layer.bias().require(operation, DType.FLOAT32, weight.out()).address();
-        forward(x.address(), rows, weight, bias, lora, requireZ(operation, z, rows, lora), y.address());
+        forward(x.address(), rows, weight, bias, lora, requireZ(operation, z, rows, lora), y.address(), scratch);
     }
 
     private static long requireZ(String operation, Tensor z, int rows, Adapter lora) {
@@ -44,7 +44,7 @@ final class CpuLinear implements LinearOps {
         return z.require(operation, DType.FLOAT32, rows, lora.rank()).address();
     }
 
-    void forward(long x, int rows, Matrix weight, long bias, Adapter lora, long z, long y) {
+    void forward(long x, int rows, LinearWeight weight, long bias, Adapter lora, long z, long y, Scope scratch) {
         int in = weight.in();
         int out = weight.out();
         if (lora != null) {
@@ -52,30 +52,31 @@ final class CpuLinear implements LinearOps {
                     gemm.nt(height, width, in, lora.scale(), at(x, (long) row * in), in,
                             at(lora.a(), (long) column * in), in, false, at(z, (long) row * lora.rank() + column), lora.rank()));
         }
-        Tiles.of(rows, out).run(workers, (row, height, column, width) -> {
+        weight.products(workers, scratch, (matrix, first) -> Tiles.of(rows, matrix.out()).run(workers, (row, height, local, width) -> {
+            int column = first + local;
             long tile = at(y, (long) row * out + column);
             for (int i = 0; bias != 0 && i < height; i++) {
                 Memory.copy(at(bias, column), at(tile, (long) i * out), 4L * width);
             }
-            gemm.nt(height, width, in, 1f, at(x, (long) row * in), in, weight.at(0, column, 0), in, bias != 0, tile, out);
+            gemm.nt(height, width, in, 1f, at(x, (long) row * in), in, matrix.at(0, local, 0), in, bias != 0, tile, out);
             if (lora != null) {
                 int rank = lora.rank();
                 gemm.nt(height, width, rank, 1f, at(z, (long) row * rank), rank, at(lora.b(), (long) column * rank), rank,
                         true, tile, out);
             }
-        });
+        }));
     }
 
     @Override
     public void backward(Tensor dy, Tensor x, Tensor z, Linear layer, Tensor dx, Accumulate mode, Scope scratch) {
         String operation = "linear backward";
-        Matrix weight = Matrix.of(operation, layer.weight());
+        LinearWeight weight = LinearWeight.of(operation, layer.weight());
         Adapter lora = Adapter.of(operation, layer.lora());
         dy.require(operation, DType.FLOAT32, -1, weight.out());
         int rows = Math.toIntExact(dy.dim(0));
         long dxAddress = dx == null ? 0 : dx.require(operation, DType.FLOAT32, rows, weight.in()).address();
         if (lora == null) {
-            inputGradient(dy.address(), rows, weight, null, 0, dxAddress, mode == Accumulate.ADD);
+            inputGradient(dy.address(), rows, weight, null, 0, dxAddress, mode == Accumulate.ADD, scratch);
             return;
         }
         x.require(operation, DType.FLOAT32, rows, weight.in());
@@ -84,9 +85,9 @@ final class CpuLinear implements LinearOps {
     }
 
     /// @param dx 0 if it is not wanted
-    void backward(long dy, long x, long z, int rows, Matrix weight, Adapter lora, long dx, boolean add, Scope scratch) {
+    void backward(long dy, long x, long z, int rows, LinearWeight weight, Adapter lora, long dx, boolean add, Scope scratch) {
         if (lora == null) {
-            inputGradient(dy, rows, weight, null, 0, dx, add);
+            inputGradient(dy, rows, weight, null, 0, dx, add, scratch);
             return;
         }
         try (var own = scratch.child("linear.backward")) {
@@ -94,25 +95,26 @@ final class CpuLinear implements LinearOps {
             Tiles.of(rows, lora.rank()).run(workers, (row, height, column, width) ->
                     gemm.nn(height, width, lora.out(), lora.scale(), at(dy, (long) row * lora.out()), lora.out(),
                             at(lora.b(), column), lora.rank(), false, at(dz, (long) row * lora.rank() + column), lora.rank()));
-            inputGradient(dy, rows, weight, lora, dz, dx, add);
+            inputGradient(dy, rows, weight, lora, dz, dx, add, own);
             adapterGradients(dy, x, z, dz, rows, lora);
         }
     }
 
-    private void inputGradient(long dy, int rows, Matrix weight, Adapter lora, long dz, long dx, boolean add) {
+    private void inputGradient(long dy, int rows, LinearWeight weight, Adapter lora, long dz, long dx, boolean add, Scope scratch) {
         if (dx == 0) {
             return;
         }
         int in = weight.in();
         int out = weight.out();
-        Tiles.of(rows, in).run(workers, (row, height, column, width) -> {
+        weight.products(workers, scratch, (matrix, first) -> Tiles.of(rows, in).run(workers, (row, height, column, width) -> {
             long tile = at(dx, (long) row * in + column);
-            gemm.nn(height, width, out, 1f, at(dy, (long) row * out), out, weight.at(0, 0, column), in, add, tile, in);
-            if (lora != null) {
+            gemm.nn(height, width, matrix.out(), 1f, at(dy, (long) row * out + first), out, matrix.at(0, 0, column), in,
+                    add || first > 0, tile, in);
+            if (lora != null && first == 0) {
                 int rank = lora.rank();
                 gemm.nn(height, width, rank, 1f, at(dz, (long) row * rank), rank, at(lora.a(), column), in, true, tile, in);
             }
-        });
+        }));
     }
 
     private void adapterGradients(long dy, long x, long z, long dz, int rows, Adapter lora) {

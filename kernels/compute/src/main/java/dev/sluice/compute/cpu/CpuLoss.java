@@ -28,9 +28,9 @@ final class CpuLoss implements LossOps {
     }
 
     /// The head and the tensors of either call, checked.
-    private record Call(Matrix head, long bias, Adapter lora, int tokens, long hidden, long labels, long nll) {
+    private record Call(LinearWeight head, long bias, Adapter lora, int tokens, long hidden, long labels, long nll) {
         static Call of(String operation, Tensor hidden, Linear head, Tensor labels, Tensor nll) {
-            Matrix matrix = Matrix.of(operation, head.weight());
+            LinearWeight matrix = LinearWeight.of(operation, head.weight());
             hidden.require(operation, DType.FLOAT32, -1, matrix.in());
             int tokens = Math.toIntExact(hidden.dim(0));
             labels.require(operation, DType.INT32, tokens);
@@ -87,7 +87,7 @@ final class CpuLoss implements LossOps {
             for (int first = 0; first < trained.length; first += longest) {
                 int rows = Math.min(longest, trained.length - first);
                 gather(call, trained, first, rows, gathered);
-                linear.forward(gathered, rows, call.head(), call.bias(), call.lora(), z, logits);
+                linear.forward(gathered, rows, call.head(), call.bias(), call.lora(), z, logits, own);
                 logitGradients(call, trained, first, rows, gradientScale, logits);
                 linear.backward(logits, gathered, z, rows, call.head(), call.lora(), gradients, false, own);
                 scatter(gradients, trained, first, rows, width, dHidden.address());
@@ -138,7 +138,7 @@ final class CpuLoss implements LossOps {
             for (int first = 0; first < call.tokens(); first += longest) {
                 int rows = Math.min(longest, call.tokens() - first);
                 linear.forward(at(call.hidden(), (long) first * call.head().in()), rows, call.head(), call.bias(), call.lora(),
-                        z, logits);
+                        z, logits, own);
                 scoreRows(call, first, rows, logits, predictions.address());
             }
         }

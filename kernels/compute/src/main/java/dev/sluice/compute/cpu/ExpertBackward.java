@@ -26,18 +26,23 @@ record ExpertBackward(Gemm gemm, ExpertCall call, long dOut, long x, long dRows,
     /// @param activations [ROWS, width]
     /// @param dActivations [ROWS, width]
     /// @param dz [ROWS, larger rank]
-    private record Buffers(long hidden, long activations, long dActivations, long dz) {
+    /// @param widened what products need
+    private record Buffers(long hidden, long activations, long dActivations, long dz, long widened) {
         static Buffers of(ExpertCall call, long scratch) {
             long activations = at(scratch, (long) ROWS * call.hidden());
             long dActivations = at(activations, (long) ROWS * call.width());
-            return new Buffers(scratch, activations, dActivations, at(dActivations, (long) ROWS * call.width()));
+            long dz = at(dActivations, (long) ROWS * call.width());
+            return new Buffers(scratch, activations, dActivations, dz, at(dz, (long) ROWS * rank(call)));
         }
     }
 
     /// Floats of scratch memory per worker.
     static int scratch(ExpertCall call) {
-        int rank = Math.max(rank(call.gateUpLora()), rank(call.downLora()));
-        return ROWS * (call.hidden() + 2 * call.width() + rank);
+        return ROWS * (call.hidden() + 2 * call.width() + rank(call)) + call.widened();
+    }
+
+    private static int rank(ExpertCall call) {
+        return Math.max(rank(call.gateUpLora()), rank(call.downLora()));
     }
 
     private static int rank(Adapter lora) {
@@ -64,8 +69,7 @@ record ExpertBackward(Gemm gemm, ExpertCall call, long dOut, long x, long dRows,
         for (int i = 0; i < rows; i++) {
             call.gating().forward(call.gateRow(first + i), call.upRow(first + i), width, at(buffers.activations(), (long) i * width));
         }
-        gemm.nn(rows, width, hidden, 1f, buffers.hidden(), hidden, call.down().at(expert, 0, 0), width, false,
-                buffers.dActivations(), width);
+        call.down().backward(gemm, expert, buffers.hidden(), rows, buffers.dActivations(), buffers.widened());
         if (lora != null) {
             inputGradient(lora, buffers.hidden(), rows, buffers.dz(), buffers.dActivations());
         }
@@ -111,8 +115,7 @@ record ExpertBackward(Gemm gemm, ExpertCall call, long dOut, long x, long dRows,
         int hidden = call.hidden();
         long gradient = call.gateRow(first);
         long result = at(dRows, (long) first * hidden);
-        gemm.nn(rows, hidden, 2 * call.width(), 1f, gradient, 2 * call.width(), call.gateUp().at(expert, 0, 0), hidden, false,
-                result, hidden);
+        call.gateUp().backward(gemm, expert, gradient, rows, result, buffers.widened());
         if (lora != null) {
             inputGradient(lora, gradient, rows, buffers.dz(), result);
             call.gather(x, first, end, buffers.hidden());

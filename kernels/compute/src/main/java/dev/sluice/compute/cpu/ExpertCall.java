@@ -16,11 +16,11 @@ import java.util.Objects;
 /// @param z2 tape of the down adapter, or 0
 /// @param gateUpBias address of [experts, 2 * width], or 0
 /// @param downBias address of [experts, hidden], or 0
-record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matrix gateUp, Matrix down, long gateUpBias,
+record ExpertCall(int tokens, int topK, int experts, int hidden, int width, ExpertMatrix gateUp, ExpertMatrix down, long gateUpBias,
         long downBias, Gating gating, Adapter gateUpLora, Adapter downLora, long picksWeights, long offsets, long rowToken, long rowOfPick, long tape, long z1, long z2) {
     static ExpertCall of(String operation, Routing routing, Experts layer, Tape tape) {
-        Matrix gateUp = Matrix.of(operation, layer.gateUp());
-        Matrix down = Matrix.of(operation, layer.down());
+        ExpertMatrix gateUp = ExpertMatrix.of(operation, layer.gateUp());
+        ExpertMatrix down = ExpertMatrix.of(operation, layer.down());
         int width = down.in();
         int hidden = down.out();
         if (gateUp.out() != 2 * width || gateUp.in() != hidden || gateUp.experts() != down.experts()) {
@@ -44,14 +44,14 @@ record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matr
                 .requireOffsets(operation);
     }
 
-    private static void requireLora(String operation, Lora lora, Matrix base) {
+    private static void requireLora(String operation, Lora lora, ExpertMatrix base) {
         if (lora != null) {
             lora.a().require(operation, DType.FLOAT32, base.experts(), lora.rank(), base.in());
             lora.b().require(operation, DType.FLOAT32, base.experts(), base.out(), lora.rank());
         }
     }
 
-    private static long bias(String operation, Tensor bias, Matrix base) {
+    private static long bias(String operation, Tensor bias, ExpertMatrix base) {
         return bias == null ? 0 : bias.require(operation, DType.FLOAT32, base.experts(), base.out()).address();
     }
 
@@ -67,6 +67,11 @@ record ExpertCall(int tokens, int topK, int experts, int hidden, int width, Matr
 
     int rows() {
         return tokens * topK;
+    }
+
+    /// Floats of scratch memory that a product with an expert's matrices needs.
+    int widened() {
+        return Math.max(gateUp.scratch(), down.scratch());
     }
 
     long gateRow(int row) {

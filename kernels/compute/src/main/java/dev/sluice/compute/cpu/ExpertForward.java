@@ -10,9 +10,9 @@ record ExpertForward(Gemm gemm, ExpertCall call, long x, long out) {
     /// Rows per run: enough that packing the expert's weights costs little beside multiplying with them.
     static final int ROWS = 128;
 
-    /// Floats of scratch memory per worker: gathered inputs and activations.
+    /// Floats of scratch memory per worker: gathered inputs, activations, and what products need.
     static int scratch(ExpertCall call) {
-        return ROWS * (call.hidden() + call.width());
+        return ROWS * (call.hidden() + call.width()) + call.widened();
     }
 
     void run(ExpertRows run, long scratch) {
@@ -21,10 +21,10 @@ record ExpertForward(Gemm gemm, ExpertCall call, long x, long out) {
         int width = call.width();
         long gathered = scratch;
         long activations = at(scratch, (long) ROWS * hidden);
+        long widened = at(activations, (long) ROWS * width);
         call.gather(x, run.first(), run.end(), gathered);
         boolean biased = ExpertCall.bias(call.gateUpBias(), run.expert(), 2 * width, call.gateRow(run.first()), rows);
-        gemm.nt(rows, 2 * width, hidden, 1f, gathered, hidden, call.gateUp().at(run.expert(), 0, 0), hidden, biased,
-                call.gateRow(run.first()), 2 * width);
+        call.gateUp().forward(gemm, run.expert(), gathered, rows, biased, call.gateRow(run.first()), widened);
         if (call.gateUpLora() != null) {
             add(call.gateUpLora().expert(run.expert()), gathered, rows, call.z1Row(run.first()), call.gateRow(run.first()));
         }
@@ -34,7 +34,7 @@ record ExpertForward(Gemm gemm, ExpertCall call, long x, long out) {
         }
         long result = at(out, (long) run.first() * hidden);
         biased = ExpertCall.bias(call.downBias(), run.expert(), hidden, result, rows);
-        gemm.nt(rows, hidden, width, 1f, activations, width, call.down().at(run.expert(), 0, 0), width, biased, result, hidden);
+        call.down().forward(gemm, run.expert(), activations, rows, biased, result, widened);
         if (call.downLora() != null) {
             add(call.downLora().expert(run.expert()), activations, rows, call.z2Row(run.first()), result);
         }

@@ -7,7 +7,7 @@ import dev.sluice.compute.Weight;
 ///
 /// @param address of the first number of the first matrix
 record Matrix(long address, int experts, int out, int in) {
-    /// @throws IllegalArgumentException if it is not kept as float32
+    /// @throws IllegalArgumentException if it is not kept as plain float32
     static Matrix of(String operation, Weight weight) {
         return switch (weight) {
             case Weight.Dense(var values) -> {
@@ -15,6 +15,7 @@ record Matrix(long address, int experts, int out, int in) {
                 yield new Matrix(values.address(), values.rank() == 3 ? Math.toIntExact(values.dim(0)) : 1,
                         Math.toIntExact(weight.out()), Math.toIntExact(weight.in()));
             }
+            case Weight.Packed packed -> throw new IllegalArgumentException(operation + ": " + packed.codes() + " is packed");
         };
     }
 

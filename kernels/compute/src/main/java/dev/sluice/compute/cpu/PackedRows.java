@@ -1,0 +1,93 @@
+package dev.sluice.compute.cpu;
+
+import static dev.sluice.compute.cpu.Memory.at;
+import static dev.sluice.compute.cpu.Memory.get;
+import static dev.sluice.compute.cpu.Memory.set;
+
+import dev.sluice.compute.Packing;
+import dev.sluice.compute.Weight;
+
+/// Rows of a packed weight, widened where they are needed.
+///
+/// @param codes address of the first row's codes
+/// @param scales address of the first row's scales
+/// @param in numbers in a row
+record PackedRows(Unpacking unpacking, long codes, long scales, int in) {
+    static PackedRows of(Weight.Packed weight) {
+        return new PackedRows(Unpacking.of(weight.packing()), weight.codes().address(), weight.scales().address(),
+                Math.toIntExact(weight.in()));
+    }
+
+    /// Widens rows first to first + count - 1 to [count, in].
+    void widen(long first, int count, long to) {
+        for (int i = 0; i < count; i++) {
+            unpacking.widen(codes, scales, first + i, in, at(to, (long) i * in));
+        }
+    }
+
+    /// The exact numbers that codes stand for.
+    enum Unpacking {
+        FP8 {
+            @Override
+            void widen(long codes, long scales, long row, int in, long to) {
+                long from = codes + row * in;
+                long scale = at(scales, row * Math.ceilDiv(in, 128));
+                for (int block = 0; block < in; block += 128) {
+                    float factor = get(at(scale, block / 128));
+                    int end = Math.min(in, block + 128);
+                    for (int i = block; i < end; i++) {
+                        set(at(to, i), E4M3[Memory.getByte(from + i) & 255] * factor);
+                    }
+                }
+            }
+        },
+        MXFP4 {
+            @Override
+            void widen(long codes, long scales, long row, int in, long to) {
+                long from = codes + row * (in / 2);
+                long scale = scales + row * (in / 32);
+                for (int block = 0; block < in; block += 32) {
+                    float factor = powerOfTwo(Memory.getByte(scale + block / 32) & 255);
+                    for (int i = block; i < block + 32; i += 2) {
+                        int pair = Memory.getByte(from + i / 2);
+                        set(at(to, i), E2M1[pair & 15] * factor);
+                        set(at(to, i + 1), E2M1[pair >> 4 & 15] * factor);
+                    }
+                }
+            }
+        };
+
+        private static final float[] E4M3 = e4m3();
+        private static final float[] E2M1 = {0f, 0.5f, 1f, 1.5f, 2f, 3f, 4f, 6f, -0f, -0.5f, -1f, -1.5f, -2f, -3f, -4f, -6f};
+
+        abstract void widen(long codes, long scales, long row, int in, long to);
+
+        static Unpacking of(Packing packing) {
+            return switch (packing) {
+                case FP8 -> FP8;
+                case MXFP4 -> MXFP4;
+            };
+        }
+
+        /// `2^(code - 127)`; 255 stands for NaN.
+        private static float powerOfTwo(int code) {
+            return switch (code) {
+                case 0 -> 0x1p-127f;
+                case 255 -> Float.NaN;
+                default -> Float.intBitsToFloat(code << 23);
+            };
+        }
+
+        /// Exponents of 4 bits with a bias of 7, mantissas of 3, no infinities.
+        private static float[] e4m3() {
+            float[] table = new float[256];
+            for (int code = 0; code < table.length; code++) {
+                int exponent = code >> 3 & 15;
+                int mantissa = code & 7;
+                float magnitude = exponent == 0 ? Math.scalb((float) mantissa, -9) : Math.scalb(8f + mantissa, exponent - 10);
+                table[code] = (code & 127) == 127 ? Float.NaN : code > 127 ? -magnitude : magnitude;
+            }
+            return table;
+        }
+    }
+}
