@@ -2,6 +2,7 @@ package dev.sluice.model;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,6 +10,9 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
+import dev.sluice.compute.Packing;
+import dev.sluice.compute.Weight;
+import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.evaluation.Evaluation;
 import dev.sluice.model.lora.Adapter;
@@ -28,6 +32,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class BaseModelTest {
     private static final TokenRow ROW = TokenRow.of(new int[] {1, 2, 3, 4}, new boolean[4]);
@@ -180,6 +186,30 @@ class BaseModelTest {
         var refusal = assertThrows(OutOfMemoryException.class, () -> plan.requireFits(new MemoryStatus(1L << 30, 1 << 20), 1000));
         assertEquals(plan.totalBytes(1000), refusal.wantedBytes());
         assertTrue(refusal.getMessage().contains("base weights 0.1 MiB"), refusal.getMessage());
+    }
+
+    @ParameterizedTest
+    @MethodSource("dev.sluice.model.GoldenCaseTest#cases")
+    void planKnowsWhatEveryFamilysWeightsTake(Path golden) {
+        Path path = OracleCase.read(golden).model();
+        var settings = LoraSettings.of(2, 4, List.of("q_proj", "q_b_proj"), List.of());
+        var plan = MemoryPlan.of(path, backend, settings, true);
+        try (var model = BaseModel.load(path, backend)) {
+            long padding = model.bytes() - plan.weightBytes();
+            assertTrue(padding >= 0 && padding < 64 * 300, model.bytes() + " bytes held, " + plan.weightBytes() + " planned");
+        }
+    }
+
+    @Test
+    void packedWeightsStayPacked() {
+        for (var packed : Map.of("gpt-oss-mxfp4", Packing.MXFP4, "deepseek-v3-fp8", Packing.FP8).entrySet()) {
+            Path path = Golden.folder(packed.getKey()).resolve("model");
+            try (var model = BaseModel.load(path, backend)) {
+                var sparse = (SparseWeights) model.weights().layers().getLast().feedForward();
+                assertEquals(packed.getValue(), assertInstanceOf(Weight.Packed.class, sparse.experts().gateUp()).packing());
+                assertEquals(packed.getValue(), assertInstanceOf(Weight.Packed.class, sparse.experts().down()).packing());
+            }
+        }
     }
 
     private Path copy(Path from) throws IOException {

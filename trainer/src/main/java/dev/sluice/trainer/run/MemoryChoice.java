@@ -23,10 +23,10 @@ record MemoryChoice(boolean gradientCheckpointing, MemoryPlan plan) {
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers when the run cannot fit in any way
     static MemoryChoice of(Path model, LoraSettings lora, Backend backend, int tokens, boolean loaded) {
         MemoryStatus memory = backend.memory();
-        var keeping = MemoryPlan.of(model, backend.activationType(), lora, false);
+        var keeping = MemoryPlan.of(model, backend, lora, false);
         long weights = loaded ? keeping.weightBytes() : 0;
         var choice = keeping.totalBytes(tokens) - weights <= GENEROUS_SHARE * memory.freeBytes() ? new MemoryChoice(false, keeping)
-                : new MemoryChoice(true, MemoryPlan.of(model, backend.activationType(), lora, true));
+                : new MemoryChoice(true, MemoryPlan.of(model, backend, lora, true));
         choice.plan.requireFits(new MemoryStatus(memory.totalBytes() + weights, memory.freeBytes() + weights), tokens);
         LOG.infof("memory plan: %s; layers are %s in the backward pass", choice.plan.describe(tokens),
                 choice.gradientCheckpointing ? "computed again" : "kept");

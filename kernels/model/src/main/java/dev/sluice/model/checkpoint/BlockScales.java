@@ -34,13 +34,16 @@ record BlockScales(float[] scales, long rows, long columns) {
         return shape;
     }
 
+    /// The scale of a block of a row; rows count through all matrices of a stack.
+    float of(long row, int block) {
+        long gridRow = row / rows * Math.ceilDiv(rows, BLOCK) + row % rows / BLOCK;
+        return scales[(int) (gridRow * Math.ceilDiv(columns, BLOCK) + block)];
+    }
+
     /// Multiplies one row; rows count through all matrices of a stack.
     void apply(long row, float[] values) {
-        long matrix = row / rows;
-        long gridRow = matrix * Math.ceilDiv(rows, BLOCK) + row % rows / BLOCK;
-        int gridColumns = (int) Math.ceilDiv(columns, (long) BLOCK);
-        for (int block = 0; block < gridColumns; block++) {
-            float scale = scales[(int) (gridRow * gridColumns + block)];
+        for (int block = 0; block < Math.ceilDiv(columns, BLOCK); block++) {
+            float scale = of(row, block);
             int end = (int) Math.min(columns, (block + 1L) * BLOCK);
             for (int column = block * BLOCK; column < end; column++) {
                 values[column] *= scale;

@@ -14,29 +14,17 @@ import java.util.List;
 import java.util.Set;
 
 /// Looks at every tensor's header entry and notes what is missing or of the wrong shape or type.
-final class CheckingSource implements WeightSource {
+final class CheckingSource extends StoredSource {
     private static final Set<ElementType> WEIGHTS =
             EnumSet.of(ElementType.F32, ElementType.BF16, ElementType.F16, ElementType.F8_E4M3);
     private static final int SHOWN = 6;
 
-    private final Checkpoint checkpoint;
     private final List<String> faults = new ArrayList<>();
     private final Set<String> read = new HashSet<>();
     private Path faultyFile;
 
     CheckingSource(Checkpoint checkpoint) {
-        this.checkpoint = checkpoint;
-    }
-
-    @Override
-    public boolean has(String name) {
-        return checkpoint.find(name) != null || checkpoint.find(PackedRows.blocksName(name)) != null;
-    }
-
-    @Override
-    public boolean has(String name, long... shape) {
-        Stored stored = checkpoint.find(name);
-        return stored != null && Arrays.equals(stored.entry().shape(), shape);
+        super(checkpoint);
     }
 
     @Override
@@ -56,21 +44,21 @@ final class CheckingSource implements WeightSource {
 
     /// What the checkpoint holds and nothing asked for, in words; empty if nothing.
     String unread() {
-        return UnreadTensors.describe(checkpoint.names(), read);
+        return UnreadTensors.describe(checkpoint().names(), read);
     }
 
     private Stored find(String name) {
         read.add(name);
-        return checkpoint.find(name);
+        return checkpoint().find(name);
     }
 
     private void check(Part part) {
         Stored stored = find(part.name());
         long[] shape = part.storedShape();
-        if (stored == null && checkpoint.find(PackedRows.blocksName(part.name())) != null) {
+        if (stored == null && checkpoint().find(PackedRows.blocksName(part.name())) != null) {
             checkPacked(part);
         } else if (stored == null) {
-            fault(checkpoint.folder(), "tensor " + part.name() + " " + Arrays.toString(shape) + " is missing");
+            fault(checkpoint().folder(), "tensor " + part.name() + " " + Arrays.toString(shape) + " is missing");
         } else if (!WEIGHTS.contains(stored.entry().type())) {
             fault(stored.file().path(), "tensor " + stored.entry() + " should have a type of " + WEIGHTS);
         } else if (!Arrays.equals(stored.entry().shape(), shape)) {
@@ -85,7 +73,7 @@ final class CheckingSource implements WeightSource {
 
     private void checkPacked(Part part) {
         if (part.shape().length != 3 || part.shape()[2] % PackedRows.BLOCK != 0) {
-            fault(checkpoint.folder(), "tensor " + PackedRows.blocksName(part.name()) + " cannot hold "
+            fault(checkpoint().folder(), "tensor " + PackedRows.blocksName(part.name()) + " cannot hold "
                     + Arrays.toString(part.shape()) + ": its rows are not whole blocks of " + PackedRows.BLOCK);
             return;
         }
@@ -97,7 +85,7 @@ final class CheckingSource implements WeightSource {
     private void requireBytes(String name, long[] shape) {
         Stored stored = find(name);
         if (stored == null) {
-            fault(checkpoint.folder(), "tensor " + name + " " + Arrays.toString(shape) + " is missing");
+            fault(checkpoint().folder(), "tensor " + name + " " + Arrays.toString(shape) + " is missing");
         } else if (stored.entry().type() != ElementType.U8 || !Arrays.equals(stored.entry().shape(), shape)) {
             fault(stored.file().path(), "tensor " + stored.entry() + " should be U8 " + Arrays.toString(shape));
         }
@@ -108,7 +96,7 @@ final class CheckingSource implements WeightSource {
         long[] wanted = BlockScales.shape(part.shape());
         Stored scales = find(name);
         if (scales == null) {
-            fault(checkpoint.folder(), "tensor " + part.name() + " is F8_E4M3, and its " + name + " "
+            fault(checkpoint().folder(), "tensor " + part.name() + " is F8_E4M3, and its " + name + " "
                     + Arrays.toString(wanted) + " is missing");
         } else if (scales.entry().type() != ElementType.F32 && scales.entry().type() != ElementType.BF16
                 || !Arrays.equals(scales.entry().shape(), wanted)) {

@@ -2,21 +2,21 @@ package dev.sluice.model.checkpoint;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.Packing;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.Weight;
 import dev.sluice.model.safetensors.Checkpoint;
 import dev.sluice.model.safetensors.Checkpoint.Stored;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.stream.LongStream;
 
-/// Copies checked tensors from the map into a backend, in its type. Equal types go straight from the map; others are
-/// converted row by row on all cores, a block of rows at a time.
-final class LoadingSource implements WeightSource {
+/// Copies checked tensors from the map into a backend, in its type, or packed where it multiplies with them so. Equal
+/// types go straight from the map; others are converted row by row on all cores, a block of rows at a time.
+final class LoadingSource extends StoredSource {
     private static final long STAGING_BYTES = 16L << 20;
 
-    private final Checkpoint checkpoint;
     private final Backend backend;
     private final Scope process;
     private final DType dtype;
@@ -25,7 +25,7 @@ final class LoadingSource implements WeightSource {
 
     /// @param arena owns the staging buffer
     LoadingSource(Checkpoint checkpoint, Backend backend, Scope process, Arena arena) {
-        this.checkpoint = checkpoint;
+        super(checkpoint);
         this.backend = backend;
         this.process = process;
         this.dtype = backend.activationType();
@@ -33,14 +33,10 @@ final class LoadingSource implements WeightSource {
     }
 
     @Override
-    public boolean has(String name) {
-        return checkpoint.find(name) != null || checkpoint.find(PackedRows.blocksName(name)) != null;
-    }
-
-    @Override
-    public boolean has(String name, long... shape) {
-        Stored stored = checkpoint.find(name);
-        return stored != null && Arrays.equals(stored.entry().shape(), shape);
+    public Weight weight(Wanted wanted) {
+        Packing packing = packing(wanted);
+        return packing != null && backend.packings().contains(packing)
+                ? new PackedLoader(checkpoint(), backend, process).load(wanted, packing) : super.weight(wanted);
     }
 
     @Override
@@ -49,7 +45,7 @@ final class LoadingSource implements WeightSource {
         long at = 0;
         for (Part part : wanted.parts()) {
             long elements = Tensor.elements(part.name(), part.shape());
-            Stored stored = checkpoint.find(part.name());
+            Stored stored = checkpoint().find(part.name());
             boolean asStored = stored != null && stored.entry().type() == Floats.stored(tensor.dtype())
                     && part.arrangement() == Arrangement.PLAIN && wanted.unchanged();
             if (asStored) {
@@ -63,9 +59,9 @@ final class LoadingSource implements WeightSource {
     }
 
     private void convert(Part part, Wanted wanted, Tensor tensor, long at) {
-        int columns = Math.toIntExact(part.shape()[part.shape().length - 1]);
+        int columns = wanted.columns();
         long rows = Tensor.elements(part.name(), part.shape()) / columns;
-        StoredRows stored = StoredRows.of(checkpoint, part);
+        StoredRows stored = StoredRows.of(checkpoint(), part);
         long rowBytes = tensor.dtype().bytes(columns);
         long block = Math.clamp(STAGING_BYTES / rowBytes, 1, rows);
         if (staging.byteSize() < block * rowBytes) {

@@ -50,11 +50,14 @@ interface StoredRows {
 
     /// @param rows rows of one matrix
     private static StoredRows alternating(StoredRows stored, long rows) {
-        return (row, values) -> {
-            long inMatrix = row % rows;
-            long half = rows / 2;
-            stored.read(row - inMatrix + inMatrix % half * 2 + inMatrix / half, values);
-        };
+        return (row, values) -> stored.read(alternating(row, rows), values);
+    }
+
+    /// Where a row lies in a stack whose matrices have the decoder's two halves alternating.
+    static long alternating(long row, long rows) {
+        long inMatrix = row % rows;
+        long half = rows / 2;
+        return row - inMatrix + inMatrix % half * 2 + inMatrix / half;
     }
 
     private static StoredRows alternatingColumns(StoredRows stored) {

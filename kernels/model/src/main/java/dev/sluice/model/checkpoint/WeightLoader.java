@@ -5,6 +5,7 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.compute.Scope;
+import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.decoder.DecoderWeights;
@@ -23,6 +24,15 @@ public final class WeightLoader {
         return CountingSource.bytes(config, names, dtype);
     }
 
+    /// Bytes that a backend will hold of a checkpoint's weights: packed ones as they are, where it multiplies with them.
+    ///
+    /// @throws InvalidFileException if the files are missing or their headers damaged
+    public static long bytes(Path folder, DecoderConfig config, TensorNames names, Backend backend) {
+        try (var checkpoint = Checkpoint.open(folder)) {
+            return StoredCountingSource.bytes(checkpoint, config, names, backend);
+        }
+    }
+
     /// @param process scope that owns the weights
     public static DecoderWeights load(Path folder, DecoderConfig config, TensorNames names, Backend backend, Scope process) {
         try (var checkpoint = Checkpoint.open(folder); var staging = Arena.ofShared()) {
@@ -32,7 +42,7 @@ public final class WeightLoader {
             if (!checking.unread().isEmpty()) {
                 LOG.log(System.Logger.Level.INFO, "{0}: not read: {1}", folder, checking.unread());
             }
-            requireMemory(folder, bytes(config, names, backend.activationType()), backend.memory());
+            requireMemory(folder, StoredCountingSource.bytes(checkpoint, config, names, backend), backend.memory());
             var weights = WeightTree.build(config, names, new LoadingSource(checkpoint, backend, process, staging));
             backend.synchronize();
             return weights;

@@ -2,6 +2,7 @@ package dev.sluice.model.checkpoint;
 
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.Weight;
 import java.util.List;
 
 /// Where a [WeightTree] gets its tensors: one source checks, one counts, one loads.
@@ -15,6 +16,11 @@ interface WeightSource {
     /// @return the tensor, or null from a source that only looks
     Tensor load(Wanted wanted);
 
+    /// A frozen matrix or a stack of them, in the form that it is to be kept in.
+    default Weight weight(Wanted wanted) {
+        return new Weight.Dense(load(wanted));
+    }
+
     /// A tensor as a decoder needs it.
     ///
     /// @param parts stored tensors that fill `shape` one behind the other
@@ -24,6 +30,11 @@ interface WeightSource {
     record Wanted(String name, long[] shape, List<Part> parts, boolean exact, float offset, float factor) {
         Wanted(String name, long[] shape, List<Part> parts) {
             this(name, shape, parts, false, 0, 1);
+        }
+
+        /// Size of the last dimension.
+        int columns() {
+            return Math.toIntExact(shape[shape.length - 1]);
         }
 
         /// The stored numbers are the wanted ones.

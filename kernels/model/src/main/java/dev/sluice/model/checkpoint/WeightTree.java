@@ -204,12 +204,14 @@ final class WeightTree {
                 }
             }
         }
-        return new Weight.Dense(source.load(new Wanted(fused, shape, parts)));
+        return source.weight(new Wanted(fused, shape, parts));
     }
 
     private Projection projection(int layer, DecoderModule module, int out, int in, boolean bias) {
         String name = names.inLayer(layer, module);
-        return new Projection(new Weight.Dense(plain(name + ".weight", out, in)), bias ? plain(name + ".bias", out) : null);
+        long[] shape = {out, in};
+        Weight weight = source.weight(new Wanted(name + ".weight", shape, List.of(new Part(name + ".weight", shape))));
+        return new Projection(weight, bias ? plain(name + ".bias", out) : null);
     }
 
     private Tensor norm(String module, int width) {

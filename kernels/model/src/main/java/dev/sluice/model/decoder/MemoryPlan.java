@@ -1,5 +1,6 @@
 package dev.sluice.model.decoder;
 
+import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
@@ -14,7 +15,7 @@ import dev.sluice.model.lora.LoraSettings;
 import java.nio.file.Path;
 import java.util.Locale;
 
-/// What a training run will take, estimated from `config.json` alone, before anything is loaded.
+/// What a training run will take, estimated from `config.json` and the headers of weight files, before anything is loaded.
 ///
 /// @param weightBytes base weights, for the life of the process
 /// @param adapterParameters trainable numbers
@@ -25,12 +26,26 @@ public record MemoryPlan(long weightBytes, long adapterParameters, long adapterB
     private static final long SCRATCH = 64L << 20;
     private static final int OPTIMIZER_COPIES = 4;
 
+    /// The plan from `config.json` alone, with all weights plain.
+    ///
     /// @param type the backend's activation type
     /// @throws dev.sluice.model.InvalidFileException if `config.json` makes no sense
     public static MemoryPlan of(Path modelFolder, DType type, LoraSettings settings, boolean gradientCheckpointing) {
         JsonFields fields = Families.config(modelFolder);
         Family family = Families.of(fields);
         return of(family.read(fields), family.names(), type, settings, gradientCheckpointing);
+    }
+
+    /// The same for a checkpoint and a backend, whose weights may stay packed: the files' headers are looked at too.
+    ///
+    /// @throws dev.sluice.model.InvalidFileException if `config.json` makes no sense or the files are damaged
+    public static MemoryPlan of(Path modelFolder, Backend backend, LoraSettings settings, boolean gradientCheckpointing) {
+        JsonFields fields = Families.config(modelFolder);
+        Family family = Families.of(fields);
+        DecoderConfig config = family.read(fields);
+        MemoryPlan plain = of(config, family.names(), backend.activationType(), settings, gradientCheckpointing);
+        return new MemoryPlan(WeightLoader.bytes(modelFolder, config, family.names(), backend), plain.adapterParameters,
+                plain.adapterBytes, plain.bytesPerToken, plain.fixedStepBytes);
     }
 
     static MemoryPlan of(DecoderConfig config, TensorNames names, DType type, LoraSettings settings, boolean checkpointing) {
