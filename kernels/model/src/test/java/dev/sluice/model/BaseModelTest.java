@@ -118,22 +118,9 @@ class BaseModelTest {
         assertArrayEquals(expected, logits(sharded(single, folder.resolve("sharded"))));
         var fused = SyntheticModel.sparse(3, 2, 16);
         for (int layer = 0; layer < 2; layer++) {
-            fuse(fused, "model.layers." + layer + ".mlp.experts.");
+            fused.fuse("model.layers." + layer + ".mlp.experts.");
         }
         assertArrayEquals(expected, logits(fused.write(folder.resolve("fused"))));
-    }
-
-    private static void fuse(SyntheticModel model, String experts) {
-        float[] gateUp = new float[3 * 2 * 16 * 32];
-        float[] down = new float[3 * 32 * 16];
-        for (int e = 0; e < 3; e++) {
-            System.arraycopy(model.tensor(experts + e + ".gate_proj.weight"), 0, gateUp, e * 1024, 512);
-            System.arraycopy(model.tensor(experts + e + ".up_proj.weight"), 0, gateUp, e * 1024 + 512, 512);
-            System.arraycopy(model.tensor(experts + e + ".down_proj.weight"), 0, down, e * 512, 512);
-            model.without(experts + e + ".gate_proj.weight").without(experts + e + ".up_proj.weight")
-                    .without(experts + e + ".down_proj.weight");
-        }
-        model.tensor(experts + "gate_up_proj", gateUp, 3, 32, 32).tensor(experts + "down_proj", down, 3, 32, 16);
     }
 
     private static Path sharded(SyntheticModel model, Path to) throws IOException {

@@ -112,4 +112,19 @@ public final class SyntheticModel {
         }
         tensor(name, numbers, longs);
     }
+
+    /// Joins the three experts of width 16 of a layer into stacks, as transformers 5 saves them.
+    ///
+    /// @param experts what their names begin with
+    public void fuse(String experts) {
+        float[] gateUp = new float[3 * 2 * 16 * 32];
+        float[] down = new float[3 * 32 * 16];
+        for (int e = 0; e < 3; e++) {
+            System.arraycopy(tensor(experts + e + ".gate_proj.weight"), 0, gateUp, e * 1024, 512);
+            System.arraycopy(tensor(experts + e + ".up_proj.weight"), 0, gateUp, e * 1024 + 512, 512);
+            System.arraycopy(tensor(experts + e + ".down_proj.weight"), 0, down, e * 512, 512);
+            without(experts + e + ".gate_proj.weight").without(experts + e + ".up_proj.weight").without(experts + e + ".down_proj.weight");
+        }
+        tensor(experts + "gate_up_proj", gateUp, 3, 32, 32).tensor(experts + "down_proj", down, 3, 32, 16);
+    }
 }

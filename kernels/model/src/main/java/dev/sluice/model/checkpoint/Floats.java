@@ -72,6 +72,19 @@ public final class Floats {
         };
     }
 
+    /// The backend type that has the same bits as a stored float.
+    ///
+    /// @throws IllegalArgumentException if there is none
+    static DType computed(ElementType type) {
+        return switch (type) {
+            case F32 -> DType.FLOAT32;
+            case BF16 -> DType.BFLOAT16;
+            case F16 -> DType.FLOAT16;
+            case F64, F8_E4M3, F8_E5M2, F8_E8M0, I64, I32, I16, I8, U64, U32, U16, U8, BOOL ->
+                    throw new IllegalArgumentException(type + " is not a type that weights are merged in");
+        };
+    }
+
     /// Nearest bfloat16, ties to even; NaN stays NaN.
     static short bfloat16(float value) {
         int bits = Float.floatToRawIntBits(value);

@@ -50,13 +50,13 @@ final class WeightTree {
         Tensor embedding = plain(names.embedding() + ".weight", config.vocabulary(), config.hidden());
         // The head is linear: a factor of its input is one of the logits, an adapter's part included.
         Tensor finalNorm = norm(names.of(DecoderModule.FINAL_NORM), config.hidden(), config.stream().logitScale());
-        Tensor head = config.tiedEmbeddings() ? embedding
-                : plain(names.head() + ".weight", config.vocabulary(), config.hidden());
+        Weight head = config.tiedEmbeddings() ? new Weight.Dense(embedding)
+                : weight(names.head() + ".weight", config.vocabulary(), config.hidden());
         var layers = new ArrayList<LayerWeights>(config.layers());
         for (int layer = 0; layer < config.layers(); layer++) {
             layers.add(layer(layer));
         }
-        return new DecoderWeights(embedding, finalNorm, new Weight.Dense(head), List.copyOf(layers));
+        return new DecoderWeights(embedding, finalNorm, head, List.copyOf(layers));
     }
 
     private LayerWeights layer(int layer) {
@@ -209,9 +209,11 @@ final class WeightTree {
 
     private Projection projection(int layer, DecoderModule module, int out, int in, boolean bias) {
         String name = names.inLayer(layer, module);
-        long[] shape = {out, in};
-        Weight weight = source.weight(new Wanted(name + ".weight", shape, List.of(new Part(name + ".weight", shape))));
-        return new Projection(weight, bias ? plain(name + ".bias", out) : null);
+        return new Projection(weight(name + ".weight", out, in), bias ? plain(name + ".bias", out) : null);
+    }
+
+    private Weight weight(String name, long... shape) {
+        return source.weight(new Wanted(name, shape, List.of(new Part(name, shape))));
     }
 
     private Tensor norm(String module, int width) {

@@ -3,6 +3,7 @@ package dev.sluice.model.peft;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.model.checkpoint.Floats;
+import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.safetensors.Checkpoint;
 import dev.sluice.model.safetensors.Checkpoint.Stored;
@@ -31,11 +32,16 @@ public final class BaseCopies {
 
     /// @throws UnsupportedModelException if a copy differs from the base model
     public static void requireUnchanged(BaseModel model, Path adapterFolder) {
-        try (var arena = Arena.ofConfined(); var checkpoint = Checkpoint.open(model.folder())) {
+        requireUnchanged(model.folder(), model.config(), model.names(), adapterFolder);
+    }
+
+    /// @throws UnsupportedModelException if a copy differs from the base model
+    public static void requireUnchanged(Path base, DecoderConfig config, TensorNames names, Path adapterFolder) {
+        try (var arena = Arena.ofConfined(); var checkpoint = Checkpoint.open(base)) {
             var file = SafetensorsFile.open(adapterFolder.resolve(AdapterReader.TENSORS), arena);
-            names(model.names()).forEach((copy, original) -> {
+            names(names).forEach((copy, original) -> {
                 TensorEntry entry = file.tensors().get(copy);
-                Stored stored = stored(model, checkpoint, original);
+                Stored stored = stored(config, names, checkpoint, original);
                 if (entry != null && !same(entry, file.data(entry), stored)) {
                     throw new UnsupportedModelException(file.path() + ": tensor " + copy + " is not the base model's "
                             + original + ": adapters that train or resize it are not supported");
@@ -44,10 +50,10 @@ public final class BaseCopies {
         }
     }
 
-    private static Stored stored(BaseModel model, Checkpoint checkpoint, String original) {
+    private static Stored stored(DecoderConfig config, TensorNames names, Checkpoint checkpoint, String original) {
         Stored stored = checkpoint.find(original);
-        return stored == null && model.config().tiedEmbeddings()
-                ? checkpoint.find(model.names().embedding() + ".weight") : stored;
+        return stored == null && config.tiedEmbeddings()
+                ? checkpoint.find(names.embedding() + ".weight") : stored;
     }
 
     private static boolean same(TensorEntry copy, MemorySegment data, Stored original) {
