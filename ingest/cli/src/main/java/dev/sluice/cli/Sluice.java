@@ -7,6 +7,7 @@ import dev.sluice.cli.command.DemoCommand;
 import dev.sluice.cli.command.DoctorCommand;
 import dev.sluice.cli.command.DownCommand;
 import dev.sluice.cli.command.JobsCommand;
+import dev.sluice.cli.command.MergeCommand;
 import dev.sluice.cli.command.ProduceCommand;
 import dev.sluice.cli.command.RefusedCommand;
 import dev.sluice.cli.command.ScoresCommand;
@@ -24,7 +25,7 @@ import picocli.CommandLine.Command;
         description = "Fine-tunes Mixture-of-Experts language models from a stream of conversations.",
         subcommands = {DemoCommand.class, UpCommand.class, DownCommand.class, StatusCommand.class, DoctorCommand.class,
             ProduceCommand.class, RefusedCommand.class, TrainCommand.class, JobsCommand.class, WatchCommand.class, CancelCommand.class,
-            AdaptersCommand.class, ScoresCommand.class, ChampionCommand.class},
+            AdaptersCommand.class, MergeCommand.class, ScoresCommand.class, ChampionCommand.class},
         footer = {"", "Also: ./sluice build, ./sluice test.", "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done in part "
             + "(records refused, job not succeeded), 4 no pipeline running."})
 public final class Sluice {

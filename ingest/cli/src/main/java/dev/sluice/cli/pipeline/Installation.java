@@ -23,6 +23,13 @@ public record Installation(Path home) {
         return jar;
     }
 
+    /// Folder of the jars that do the numbers' half, as the trainer has them.
+    ///
+    /// @throws CliException if the trainer has not been built
+    public Path kernels() {
+        return runnable(ServiceKind.TRAINER).resolveSibling("lib").resolve("main");
+    }
+
     /// Folder of the sample: model, conversations.
     public Path sample() {
         return home.resolve("ingest/cli/sample");
