@@ -31,14 +31,7 @@ final class CudaExperts implements ExpertOps {
             var tiles = RowTiles.build(device, routing.offsets(), sizes.rows, own);
             var act = own.allocate("act", DType.BFLOAT16, sizes.rows, sizes.width);
             var y = own.allocate("y", DType.BFLOAT16, sizes.rows, sizes.hidden);
-            var first = Gemm.of(device, Gemm.Form.FORWARD, sizes.gateUp).a(x, sizes.hidden).gather(routing.rowToken(), 0)
-                    .into(tape.gateUp(), Accumulate.REPLACE);
-            if (experts.gateUpLora() != null) {
-                Gemm.of(device, Gemm.Form.FORWARD, experts.gateUpLora().a()).a(x, sizes.hidden).gather(routing.rowToken(), 0)
-                        .alpha(experts.gateUpLora().scale()).into(tape.gateUpZ(), Accumulate.REPLACE).run(tiles);
-                first.update(tape.gateUpZ(), experts.gateUpLora().b(), experts.gateUpRank());
-            }
-            first.run(tiles);
+            gateUp(x, routing, experts, tape, false, sizes, tiles);
             device.launch("expert_activation").grid(Math.ceilDiv(sizes.rows * sizes.width / 8, FLAT_THREADS)).block(FLAT_THREADS)
                     .pointer(tape.gateUp()).pointer(act).int64(sizes.rows).int32(sizes.width).run();
             var second = Gemm.of(device, Gemm.Form.FORWARD, sizes.down).a(act, sizes.width).into(y, Accumulate.REPLACE);
@@ -50,6 +43,29 @@ final class CudaExperts implements ExpertOps {
             second.run(tiles);
             combine(y, routing, routing.weights(), out, mode);
         }
+    }
+
+    @Override
+    public void recompute(Tensor x, Routing routing, Experts experts, Tape tape, Scope scratch) {
+        var sizes = check("experts recompute", x, routing, experts, tape);
+        try (var own = scratch.child("experts.recompute")) {
+            gateUp(x, routing, experts, tape, true, sizes, RowTiles.build(device, routing.offsets(), sizes.rows, own));
+        }
+    }
+
+    /// @param known whether the tape's gateUpZ is an earlier pass's
+    private void gateUp(Tensor x, Routing routing, Experts experts, Tape tape, boolean known, Sizes sizes, RowTiles tiles) {
+        var product = Gemm.of(device, Gemm.Form.FORWARD, sizes.gateUp).a(x, sizes.hidden).gather(routing.rowToken(), 0)
+                .into(tape.gateUp(), Accumulate.REPLACE);
+        var lora = experts.gateUpLora();
+        if (lora != null) {
+            if (!known) {
+                Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(x, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
+                        .into(tape.gateUpZ(), Accumulate.REPLACE).run(tiles);
+            }
+            product.update(tape.gateUpZ(), lora.b(), experts.gateUpRank());
+        }
+        product.run(tiles);
     }
 
     @Override

@@ -17,14 +17,25 @@ final class CudaLinear implements LinearOps {
 
     @Override
     public void forward(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch) {
-        String operation = "linear forward";
+        forward("linear forward", x, layer, z, false, y);
+    }
+
+    @Override
+    public void recompute(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch) {
+        forward("linear recompute", x, layer, z, true, y);
+    }
+
+    /// @param known whether z is an earlier pass's
+    private void forward(String operation, Tensor x, Linear layer, Tensor z, boolean known, Tensor y) {
         long rows = check(operation, x, layer, z, y);
         long in = layer.weight().in();
         var product = Gemm.of(device, Gemm.Form.FORWARD, Checks.dense(operation, layer.weight())).a(x, in).bias(layer.bias())
                 .into(y, Accumulate.REPLACE);
         if (layer.lora() != null) {
-            Gemm.of(device, Gemm.Form.FORWARD, layer.lora().a()).a(x, in).alpha(layer.lora().scale()).into(z, Accumulate.REPLACE)
-                    .run(rows);
+            if (!known) {
+                Gemm.of(device, Gemm.Form.FORWARD, layer.lora().a()).a(x, in).alpha(layer.lora().scale()).into(z, Accumulate.REPLACE)
+                        .run(rows);
+            }
             product.update(z, layer.lora().b(), layer.rank());
         }
         product.run(rows);

@@ -9,6 +9,7 @@ import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.ExpertOps;
 import dev.sluice.compute.op.Routing;
+import java.util.function.ObjLongConsumer;
 
 /// Routed feed-forward layers: tasks are runs of one expert's rows, and each token sums its picks in their order.
 final class CpuExperts implements ExpertOps {
@@ -30,13 +31,27 @@ final class CpuExperts implements ExpertOps {
         out.require(operation, DType.FLOAT32, call.tokens(), call.hidden());
         try (var own = scratch.child("experts.forward")) {
             long rows = own.allocate("rows", DType.FLOAT32, call.rows(), call.hidden()).address();
-            int perWorker = ExpertForward.scratch(call);
-            long buffers = own.allocate("buffers", DType.FLOAT32, workers.count(), perWorker).address();
-            var pass = new ExpertForward(gemm, call, x.address(), rows);
-            var runs = ExpertRows.of(call.offsets(), call.experts(), ExpertForward.ROWS);
-            workers.run(runs.length, (task, worker) -> pass.run(runs[task], at(buffers, (long) worker * perWorker)));
+            run(call, own, new ExpertForward(gemm, call, x.address(), rows)::run);
             combine(call, rows, true, out.address(), mode == Accumulate.ADD);
         }
+    }
+
+    @Override
+    public void recompute(Tensor x, Routing routing, Experts experts, Tape tape, Scope scratch) {
+        String operation = "experts recompute";
+        var call = ExpertCall.of(operation, routing, experts, tape);
+        x.require(operation, DType.FLOAT32, call.tokens(), call.hidden());
+        try (var own = scratch.child("experts.recompute")) {
+            run(call, own, new ExpertForward(gemm, call, x.address(), 0)::recompute);
+        }
+    }
+
+    /// @param pass takes a run of rows and a worker's scratch memory
+    private void run(ExpertCall call, Scope own, ObjLongConsumer<ExpertRows> pass) {
+        int perWorker = ExpertForward.scratch(call);
+        long buffers = own.allocate("buffers", DType.FLOAT32, workers.count(), perWorker).address();
+        var runs = ExpertRows.of(call.offsets(), call.experts(), ExpertForward.ROWS);
+        workers.run(runs.length, (task, worker) -> pass.accept(runs[task], at(buffers, (long) worker * perWorker)));
     }
 
     @Override

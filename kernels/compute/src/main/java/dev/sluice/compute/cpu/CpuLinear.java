@@ -24,14 +24,26 @@ final class CpuLinear implements LinearOps {
 
     @Override
     public void forward(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch) {
-        String operation = "linear forward";
+        forward("linear forward", x, layer, z, false, y, scratch);
+    }
+
+    @Override
+    public void recompute(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch) {
+        forward("linear recompute", x, layer, z, true, y, scratch);
+    }
+
+    private void forward(String operation, Tensor x, Linear layer, Tensor z, boolean known, Tensor y, Scope scratch) {
         LinearWeight weight = LinearWeight.of(operation, layer.weight());
         Adapter lora = Adapter.of(operation, layer.lora());
         x.require(operation, DType.FLOAT32, -1, weight.in());
         int rows = Math.toIntExact(x.dim(0));
         y.require(operation, DType.FLOAT32, rows, weight.out());
         long bias = layer.bias() == null ? 0 : layer.bias().require(operation, DType.FLOAT32, weight.out()).address();
-        forward(x.address(), rows, weight, bias, lora, requireZ(operation, z, rows, lora), y.address(), scratch);
+        long zAddress = requireZ(operation, z, rows, lora);
+        if (lora != null && !known) {
+            narrow(x.address(), rows, lora, zAddress);
+        }
+        wide(x.address(), rows, weight, bias, lora, zAddress, y.address(), scratch);
     }
 
     private static long requireZ(String operation, Tensor z, int rows, Adapter lora) {
@@ -45,13 +57,24 @@ final class CpuLinear implements LinearOps {
     }
 
     void forward(long x, int rows, LinearWeight weight, long bias, Adapter lora, long z, long y, Scope scratch) {
+        if (lora != null) {
+            narrow(x, rows, lora, z);
+        }
+        wide(x, rows, weight, bias, lora, z, y, scratch);
+    }
+
+    /// `z = scale * x A^T`.
+    private void narrow(long x, int rows, Adapter lora, long z) {
+        int in = lora.in();
+        Tiles.of(rows, lora.rank()).run(workers, (row, height, column, width) ->
+                gemm.nt(height, width, in, lora.scale(), at(x, (long) row * in), in,
+                        at(lora.a(), (long) column * in), in, false, at(z, (long) row * lora.rank() + column), lora.rank()));
+    }
+
+    /// `y = x W^T + z B^T + bias`.
+    private void wide(long x, int rows, LinearWeight weight, long bias, Adapter lora, long z, long y, Scope scratch) {
         int in = weight.in();
         int out = weight.out();
-        if (lora != null) {
-            Tiles.of(rows, lora.rank()).run(workers, (row, height, column, width) ->
-                    gemm.nt(height, width, in, lora.scale(), at(x, (long) row * in), in,
-                            at(lora.a(), (long) column * in), in, false, at(z, (long) row * lora.rank() + column), lora.rank()));
-        }
         weight.products(workers, scratch, (matrix, first) -> Tiles.of(rows, matrix.out()).run(workers, (row, height, local, width) -> {
             int column = first + local;
             long tile = at(y, (long) row * out + column);

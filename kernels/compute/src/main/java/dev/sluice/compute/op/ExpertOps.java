@@ -63,6 +63,13 @@ public interface ExpertOps {
     /// @param out [tokens, hidden]
     void forward(Tensor x, Routing routing, Experts experts, Tape tape, Tensor out, Accumulate mode, Scope scratch);
 
+    /// Computes the tape's gateUp again, bit for bit, from x and the tape's gateUpZ. With z of both adapters kept that is all that
+    /// [#backward] lacks: neither the activation nor the down product nor the sum over picks runs.
+    ///
+    /// @param x [tokens, hidden], the forward pass's
+    /// @param tape with the forward pass's gateUpZ
+    void recompute(Tensor x, Routing routing, Experts experts, Tape tape, Scope scratch);
+
     /// Gradients of x, of the routing weights (exact, undivided) and of the adapters.
     ///
     /// @param dOut [tokens, hidden]

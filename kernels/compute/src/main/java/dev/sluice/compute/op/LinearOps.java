@@ -14,6 +14,12 @@ public interface LinearOps {
     /// @param y [rows, out]
     void forward(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch);
 
+    /// `y = x W^T + z B^T + bias` with the z of an earlier [#forward] over the same x, bit for bit what that gave.
+    ///
+    /// @param z the forward pass's z; null where the layer has no LoRA
+    /// @param y [rows, out]
+    void recompute(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch);
+
     /// `dz = scale * dy B`, `dx = dy W + dz A`, `gradB += dy^T z`, `gradA += dz^T x`.
     ///
     /// @param dy [rows, out]

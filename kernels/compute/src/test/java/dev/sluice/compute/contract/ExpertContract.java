@@ -111,6 +111,20 @@ public interface ExpertContract extends Contract {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"1,4,8,8", "129,4,8,0", "129,4,0,8", "300,3,16,16"})
+    default void recomputedGateUpHasTheForwardPassesBits(int tokens, int experts, int gateUpRank, int downRank) {
+        try (var world = world(tokens + gateUpRank); var scratch = world.scratch()) {
+            var layer = new Case(world, RoutingTwin.random(world, tokens, 2, experts, 0, experts), experts, gateUpRank, downRank);
+            layer.forward(Accumulate.REPLACE);
+            double[] gateUp = world.read(layer.tape.gateUp());
+            world.poison(layer.tape.gateUp());
+            world.backend().experts().recompute(layer.x.tensor(), layer.routing.routing(), layer.experts, layer.tape, scratch);
+            assertArrayEquals(gateUp, world.read(layer.tape.gateUp()));
+            layer.assertBackward();
+        }
+    }
+
     @Test
     default void routingThatWasNeverWrittenIsRefused() {
         try (var world = world(10); var scratch = world.scratch()) {
@@ -266,6 +280,10 @@ public interface ExpertContract extends Contract {
         void assertForwardAndBackward() {
             forward(Accumulate.REPLACE);
             world.assertClose(out, graph.values(outNodes));
+            assertBackward();
+        }
+
+        void assertBackward() {
             backward(Accumulate.REPLACE);
             double[] gradient = graph.backward(outNodes, dOut.values());
             world.assertClose(dx, Autograd.pick(gradient, xNodes));

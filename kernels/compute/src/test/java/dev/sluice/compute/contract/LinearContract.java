@@ -70,6 +70,19 @@ public interface LinearContract extends Contract {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"1,24,40,4", "129,56,72,16", "300,24,40,0"})
+    default void recomputedProductHasTheForwardPassesBits(int rows, int in, int out, int rank) {
+        try (var world = world(rows + rank); var scratch = world.scratch()) {
+            var layer = new Case(world, rows, in, out, rank, true);
+            layer.forward();
+            double[] y = world.read(layer.y);
+            world.poison(layer.y);
+            world.backend().linear().recompute(layer.x.tensor(), layer.linear, layer.z, layer.y, scratch);
+            assertArrayEquals(y, world.read(layer.y));
+        }
+    }
+
     @Test
     default void linearNamesTheTensorThatDoesNotFit() {
         try (var world = world(10); var scratch = world.scratch()) {
