@@ -7,6 +7,7 @@ import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.Linear;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Weight;
+import dev.sluice.compute.probe.RandomTensors;
 
 /// The best that a backend itself reaches: one large square product, one large sum of two tensors.
 final class MeasuredCeiling {

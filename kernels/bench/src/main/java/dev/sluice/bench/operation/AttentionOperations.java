@@ -1,7 +1,6 @@
 package dev.sluice.bench.operation;
 
 import dev.sluice.bench.floor.ModelShape;
-import dev.sluice.bench.machine.RandomTensors;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
@@ -12,6 +11,8 @@ import dev.sluice.compute.Weight;
 import dev.sluice.compute.op.AttentionOps.Shape;
 import dev.sluice.compute.op.RotaryOps.Direction;
 import dev.sluice.compute.op.RotaryOps.Pairing;
+import dev.sluice.compute.probe.Loras;
+import dev.sluice.compute.probe.RandomTensors;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;

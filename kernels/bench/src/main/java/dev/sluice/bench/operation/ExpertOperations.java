@@ -1,7 +1,6 @@
 package dev.sluice.bench.operation;
 
 import dev.sluice.bench.floor.ModelShape;
-import dev.sluice.bench.machine.RandomTensors;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
@@ -13,6 +12,8 @@ import dev.sluice.compute.op.ExpertOps.Tape;
 import dev.sluice.compute.op.RouterOps.Kind;
 import dev.sluice.compute.op.RouterOps.Router;
 import dev.sluice.compute.op.Routing;
+import dev.sluice.compute.probe.Loras;
+import dev.sluice.compute.probe.RandomTensors;
 import java.util.List;
 
 /// Routing and the experts of a layer, routed by a random router: close to uniform.

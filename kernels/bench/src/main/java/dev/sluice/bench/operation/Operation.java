@@ -1,8 +1,8 @@
 package dev.sluice.bench.operation;
 
 import dev.sluice.bench.floor.Work;
-import dev.sluice.bench.machine.RandomTensors;
 import dev.sluice.compute.Scope;
+import dev.sluice.compute.probe.RandomTensors;
 
 /// One operation at one size.
 ///

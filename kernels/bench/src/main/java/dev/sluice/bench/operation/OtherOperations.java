@@ -1,7 +1,6 @@
 package dev.sluice.bench.operation;
 
 import dev.sluice.bench.floor.ModelShape;
-import dev.sluice.bench.machine.RandomTensors;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
@@ -10,6 +9,7 @@ import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
+import dev.sluice.compute.probe.RandomTensors;
 import java.util.List;
 import java.util.function.Function;
 

@@ -1,10 +1,10 @@
 package dev.sluice.bench.operation;
 
-import dev.sluice.bench.machine.RandomTensors;
 import dev.sluice.bench.machine.Spread;
 import dev.sluice.bench.operation.Operation.Call;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.Lifetime;
+import dev.sluice.compute.probe.RandomTensors;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;

@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import java.util.List;
 
@@ -6,7 +6,7 @@ import java.util.List;
 ///
 /// @param operation what is checked
 /// @param sizes to show
-record Trial(String operation, String sizes, Body body) {
+public record Trial(String operation, String sizes, Body body) {
     /// Runs the operation and names what it wrote.
     interface Body {
         List<Output> run(Side side);

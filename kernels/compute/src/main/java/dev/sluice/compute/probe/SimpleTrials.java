@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
@@ -122,7 +122,10 @@ final class SimpleTrials {
     }
 
     static Trial adamw(Ragged ragged) {
-        int size = 64 * ragged.upTo(300);
+        return adamw(64 * ragged.upTo(300));
+    }
+
+    static Trial adamw(int size) {
         return new Trial("adamw", UPDATES + " updates of " + size, side -> {
             var arena = side.backend().optimizer().arena(side.scope(), size);
             float[] start = side.uniform(1, size);

@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
@@ -6,7 +6,7 @@ import dev.sluice.compute.Tensor;
 /// Something an operation wrote, and how far it may be from float32.
 ///
 /// @param roundings to the activation type on the longest way from inputs to this; 0 where all of it is float32; [#EXACT] for integers
-record Output(String name, Tensor tensor, int roundings) {
+public record Output(String name, Tensor tensor, int roundings) {
     static final int EXACT = -1;
     /// Different orders of summation in float32.
     private static final double REORDERED = 1e-5;

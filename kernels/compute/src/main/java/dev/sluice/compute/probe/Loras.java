@@ -1,16 +1,15 @@
-package dev.sluice.bench.operation;
+package dev.sluice.compute.probe;
 
-import dev.sluice.bench.machine.RandomTensors;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Lora;
 import java.util.stream.LongStream;
 
 /// Adapters with random numbers and empty gradients.
-final class Loras {
+public final class Loras {
     private Loras() {}
 
     /// @param experts leading dimension of a stack, or nothing
-    static Lora random(RandomTensors tensors, int out, int in, int rank, long... experts) {
+    public static Lora random(RandomTensors tensors, int out, int in, int rank, long... experts) {
         long[] a = shape(experts, rank, in);
         long[] b = shape(experts, out, rank);
         return new Lora(tensors.activations("lora.a", 0.02, a), tensors.activations("lora.b", 0.02, b), 1,

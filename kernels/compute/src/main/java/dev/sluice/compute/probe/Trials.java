@@ -1,11 +1,11 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 
 /// Every operation that a backend offers, on cases drawn from a seed.
-final class Trials {
+public final class Trials {
     private static final List<Function<Ragged, Trial>> OPERATIONS = List.of(SimpleTrials::embed, SimpleTrials::add, SimpleTrials::gated,
             SimpleTrials::scale, SimpleTrials::columns, SimpleTrials::zero, SimpleTrials::rmsNorm, SimpleTrials::rotate, LinearTrials::linear,
             LinearTrials::crossEntropy, LinearTrials::score, AttentionTrials::attention, ExpertTrials::route, ExpertTrials::routeInGroups,
@@ -14,7 +14,7 @@ final class Trials {
 
     private Trials() {}
 
-    static List<Trial> drawn(long seed, int cases) {
+    public static List<Trial> drawn(long seed, int cases) {
         var trials = new ArrayList<Trial>();
         var ragged = new Ragged(seed);
         for (Function<Ragged, Trial> operation : OPERATIONS) {

@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import dev.sluice.compute.DType;
 import dev.sluice.compute.op.AttentionOps.Shape;
@@ -11,12 +11,15 @@ final class AttentionTrials {
 
     static Trial attention(Ragged ragged) {
         int[] documents = ragged.documents();
-        int tokens = Arrays.stream(documents).sum();
         int kvHeads = ragged.upTo(2);
         int heads = kvHeads * ragged.upTo(4);
         int width = ragged.of(16, 32, 64, 128);
         int window = ragged.of(0, 0, 1 + ragged.upTo(100));
-        boolean sinks = ragged.of(0, 1) == 1;
+        return attention(documents, heads, kvHeads, width, window, ragged.of(0, 1) == 1);
+    }
+
+    static Trial attention(int[] documents, int heads, int kvHeads, int width, int window, boolean sinks) {
+        int tokens = Arrays.stream(documents).sum();
         String sizes = Arrays.toString(documents) + " x " + heads + "/" + kvHeads + " x " + width + ", window " + window + (sinks ? ", sinks" : "");
         return new Trial("attention", sizes, side -> {
             var shape = new Shape(heads, kvHeads, width, width, (float) (1 / Math.sqrt(width)), window,

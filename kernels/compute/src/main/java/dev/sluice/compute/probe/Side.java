@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
@@ -7,8 +7,6 @@ import dev.sluice.compute.Lora;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Segments;
 import dev.sluice.compute.Tensor;
-import dev.sluice.model.checkpoint.Floats;
-import dev.sluice.model.decoder.HostCopy;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -18,7 +16,7 @@ import java.util.stream.LongStream;
 
 /// One of the two backends that are compared, and the tensors of one case on it. Two sides with one seed draw the same numbers,
 /// rounded to the type that the narrower of them computes in; outputs begin as NaN, so that what is not written shows.
-final class Side implements AutoCloseable {
+public final class Side implements AutoCloseable {
     private static final int ABSURD = 0x7f7f7f7f;
 
     private final Backend backend;
@@ -66,14 +64,10 @@ final class Side implements AutoCloseable {
 
     float[] uniform(double spread, long... shape) {
         float[] values = new float[elements(shape)];
-        try (var arena = Arena.ofConfined()) {
-            for (int i = 0; i < values.length; i++) {
-                values[i] = (float) ((2 * random.nextDouble() - 1) * Math.sqrt(3) * spread);
-            }
-            var rounded = arena.allocate(rounding.bytes(values.length), Long.BYTES);
-            Floats.encode(rounding, values, rounded, 0);
-            Floats.decode(Floats.stored(rounding), rounded, 0, values);
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) ((2 * random.nextDouble() - 1) * Math.sqrt(3) * spread);
         }
+        HostNumbers.round(rounding, values);
         return values;
     }
 
@@ -121,9 +115,7 @@ final class Side implements AutoCloseable {
 
     Tensor upload(Tensor tensor, float[] values) {
         try (var arena = Arena.ofConfined()) {
-            var host = arena.allocate(tensor.bytes(), Long.BYTES);
-            Floats.encode(tensor.dtype(), values, host, 0);
-            backend.upload(host, tensor);
+            backend.upload(HostNumbers.encode(tensor.dtype(), values, arena), tensor);
         }
         return tensor;
     }
@@ -136,13 +128,7 @@ final class Side implements AutoCloseable {
     }
 
     double[] read(Tensor tensor) {
-        if (tensor.dtype() == DType.INT32) {
-            return Arrays.stream(HostCopy.ints(backend, tensor)).asDoubleStream().toArray();
-        }
-        float[] values = HostCopy.floats(backend, tensor);
-        double[] wide = new double[values.length];
-        Arrays.setAll(wide, i -> values[i]);
-        return wide;
+        return HostNumbers.read(backend, tensor);
     }
 
     private static int elements(long... shape) {

@@ -1,12 +1,12 @@
-package dev.sluice.bench.machine;
+package dev.sluice.compute.probe;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /// Tensors full of random numbers: products of zeros run faster than real ones.
@@ -27,10 +27,11 @@ public final class RandomTensors {
         var tensor = scope.allocate(name, backend.activationType(), shape);
         try (var arena = Arena.ofConfined()) {
             int count = (int) Math.min(BLOCK, tensor.elements());
-            var block = arena.allocate(tensor.dtype().bytes(count), 64);
+            float[] values = new float[count];
             for (int i = 0; i < count; i++) {
-                set(block, tensor.dtype(), i, (float) ((random.nextDouble() - 0.5) * Math.sqrt(12) * spread));
+                values[i] = (float) ((random.nextDouble() - 0.5) * Math.sqrt(12) * spread);
             }
+            var block = HostNumbers.encode(tensor.dtype(), values, arena);
             for (long first = 0; first < tensor.elements(); first += count) {
                 long some = Math.min(count, tensor.elements() - first);
                 backend.upload(block.asSlice(0, tensor.dtype().bytes(some)), tensor.view(name, first, some));
@@ -41,14 +42,6 @@ public final class RandomTensors {
 
     public Scope scope() {
         return scope;
-    }
-
-    private static void set(MemorySegment block, DType dtype, int i, float value) {
-        switch (dtype) {
-            case FLOAT32 -> block.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
-            case BFLOAT16 -> block.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) (Float.floatToRawIntBits(value) + 0x8000 >>> 16));
-            case FLOAT16, INT32, UINT8 -> throw new IllegalArgumentException("no backend computes in " + dtype);
-        }
     }
 
     public Tensor zeros(String name, DType dtype, long... shape) {
@@ -66,6 +59,17 @@ public final class RandomTensors {
         var tensor = scope.allocate(name, DType.INT32, numbers.length);
         try (var arena = Arena.ofConfined()) {
             backend.upload(arena.allocateFrom(ValueLayout.JAVA_INT, numbers), tensor);
+        }
+        return tensor;
+    }
+
+    /// The same float32 number everywhere.
+    Tensor floats(String name, float value, long... shape) {
+        var tensor = scope.allocate(name, DType.FLOAT32, shape);
+        float[] values = new float[Math.toIntExact(tensor.elements())];
+        Arrays.fill(values, value);
+        try (var arena = Arena.ofConfined()) {
+            backend.upload(HostNumbers.encode(DType.FLOAT32, values, arena), tensor);
         }
         return tensor;
     }

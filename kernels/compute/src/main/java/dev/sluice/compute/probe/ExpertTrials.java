@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
@@ -22,7 +22,10 @@ final class ExpertTrials {
         int tokens = ragged.rows();
         int hidden = ragged.of(16, 24, 64);
         int experts = ragged.upTo(128);
-        int topK = ragged.upTo(Math.min(8, experts));
+        return route(tokens, hidden, experts, ragged.upTo(Math.min(8, experts)));
+    }
+
+    static Trial route(int tokens, int hidden, int experts, int topK) {
         return route("route", tokens, hidden, experts, topK,
                 side -> new Router(side.small("router", experts, hidden), Kind.SOFTMAX_TOPK, topK, true));
     }
@@ -95,6 +98,18 @@ final class ExpertTrials {
         int width = ragged.width();
         int rank = ragged.rank();
         int topK = ragged.upTo(Math.min(4, to - from));
+        return of(name, tokens, hidden, width, rank, experts, topK, biased,
+                side -> HandRouting.random(side, tokens, topK, from, to, experts));
+    }
+
+    /// One of six experts without a row, one with a single row.
+    static Trial unevenExperts(int tokens, int hidden, int width, int rank) {
+        return of("experts", tokens, hidden, width, rank, HandRouting.UNEVEN_EXPERTS, HandRouting.UNEVEN_PICKS, false,
+                side -> HandRouting.uneven(side, tokens));
+    }
+
+    private static Trial of(String name, int tokens, int hidden, int width, int rank, int experts, int topK, boolean biased,
+            Function<Side, Routing> routings) {
         String sizes = tokens + " x " + hidden + " -> " + width + ", " + topK + " of " + experts + ", rank " + rank;
         return new Trial(name, sizes, side -> {
             var gateUp = side.lora("gateUpLora", rank, 2 * width, hidden, experts);
@@ -104,7 +119,7 @@ final class ExpertTrials {
                     biased ? side.activations("gateUpBias", 1, experts, 2L * width) : null,
                     biased ? side.activations("downBias", 1, experts, hidden) : null,
                     biased ? GatedActivation.CLAMPED_SWIGLU : GatedActivation.SWIGLU, gateUp, down);
-            var routing = HandRouting.random(side, tokens, topK, from, to, experts);
+            var routing = routings.apply(side);
             var x = side.activations("x", 1, tokens, hidden);
             var tape = new Tape(side.output("tape", routing.rows(), 2L * width), side.output("gateUpZ", routing.rows(), rank),
                     side.output("downZ", routing.rows(), rank));

@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
@@ -18,12 +18,16 @@ final class LinearTrials {
         int rows = ragged.rows();
         int in = ragged.width();
         int out = ragged.width();
-        int rank = ragged.rank();
-        return new Trial("linear", rows + " x " + in + " -> " + out + ", rank " + rank, side -> {
+        return linear(rows, in, out, ragged.rank(), ragged.of(0, 1) == 1);
+    }
+
+    static Trial linear(int rows, int in, int out, int rank, boolean biased) {
+        String sizes = rows + " x " + in + " -> " + out + ", rank " + rank + (biased ? ", bias" : "");
+        return new Trial("linear", sizes, side -> {
             var x = side.activations("x", 1, rows, in);
             var lora = side.lora("lora", rank, out, in);
             var layer = new Linear(new Weight.Dense(side.activations("weight", 1 / Math.sqrt(in), out, in)),
-                    side.activations("bias", 1, out), lora);
+                    biased ? side.activations("bias", 1, out) : null, lora);
             var z = side.output("z", rows, rank);
             var y = side.output("y", rows, out);
             side.scratched(scratch -> side.backend().linear().forward(x, layer, z, y, scratch));
@@ -45,7 +49,10 @@ final class LinearTrials {
         int tokens = ragged.rows();
         int hidden = ragged.width();
         int vocabulary = 16 + ragged.upTo(900);
-        int rank = ragged.of(0, 8);
+        return crossEntropy(tokens, hidden, vocabulary, ragged.of(0, 8));
+    }
+
+    static Trial crossEntropy(int tokens, int hidden, int vocabulary, int rank) {
         return new Trial("cross entropy", tokens + " x " + hidden + " -> " + vocabulary + ", rank " + rank, side -> {
             var x = side.activations("hidden", 1, tokens, hidden);
             var lora = rank == 0 ? null : side.lora("lora", rank, vocabulary, hidden);

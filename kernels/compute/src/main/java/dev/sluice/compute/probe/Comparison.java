@@ -1,4 +1,4 @@
-package dev.sluice.bench.check;
+package dev.sluice.compute.probe;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
@@ -6,28 +6,29 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// Runs trials on two backends and compares what they wrote.
-final class Comparison {
+public final class Comparison {
     private final Backend reference;
     private final Backend tested;
 
-    Comparison(Backend reference, Backend tested) {
+    public Comparison(Backend reference, Backend tested) {
         this.reference = reference;
         this.tested = tested;
     }
 
     /// @param error relative Frobenius error, NaN where something was not written; for exact outputs the largest difference
-    record Finding(String output, double error, double bound) {
-        boolean passed() {
+    public record Finding(String output, double error, double bound) {
+        public boolean passed() {
             return error <= bound;
         }
 
         /// Of the bound.
-        double share() {
+        public double share() {
             return bound == 0 ? error : error / bound;
         }
     }
 
-    List<Finding> of(Trial trial, long seed) {
+    /// @param seed of the numbers
+    public List<Finding> of(Trial trial, long seed) {
         DType type = tested.activationType();
         try (var wanted = new Side(reference, type, seed); var found = new Side(tested, type, seed)) {
             List<Output> right = trial.body().run(wanted);
