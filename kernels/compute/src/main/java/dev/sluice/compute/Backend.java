@@ -11,6 +11,8 @@ import dev.sluice.compute.op.OptimizerOps;
 import dev.sluice.compute.op.RotaryOps;
 import dev.sluice.compute.op.RouterOps;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /// A device that trains: its memory, and every operation of a decoder's forward and backward pass on it.
@@ -24,6 +26,21 @@ public interface Backend extends AutoCloseable {
 
     /// Device, library and kernel versions in one line, for logs and decision records.
     String description();
+
+    /// What measurements of this backend hold for.
+    default Fingerprint fingerprint() {
+        return new Fingerprint(description(), "");
+    }
+
+    /// How often each kernel ran since the backend was opened, by name; empty where operations are no kernels.
+    default Map<String, Long> launches() {
+        return Map.of();
+    }
+
+    /// How the names of kernels begin that a training step of this workload must launch; empty where operations are no kernels.
+    default List<String> kernels(Workload workload) {
+        return List.of();
+    }
 
     /// Element type of activations and of the adapter's compute copy: FLOAT32 on the CPU, BFLOAT16 on GPUs.
     DType activationType();

@@ -1,5 +1,7 @@
 package dev.sluice.compute;
 
+import dev.sluice.compute.BackendDecision.Candidate;
+import dev.sluice.compute.Examination.Result;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -8,10 +10,12 @@ import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
 
-/// Chooses the backend: the one that was named, or the most preferred one that can run here.
+/// Chooses the backend: the one that was named, or the best one that can run here and computes right.
 public final class Backends {
     /// What `auto` is called in configuration.
     public static final String AUTO = "auto";
+    /// The backend that others are compared with.
+    private static final String REFERENCE = "cpu";
 
     /// Values of `UNSLOTH_MOE_BACKEND`, accepted as aliases.
     private static final Map<String, String> ALIASES =
@@ -40,51 +44,108 @@ public final class Backends {
     /// A backend that runs, and why it was chosen.
     public record Choice(Backend backend, BackendDecision decision) {}
 
-    /// Opens the chosen backend on the calling thread.
-    ///
-    /// @param requested `auto`, a backend's name or an alias; case does not matter
-    /// @throws BackendUnavailableException if it names a backend that does not exist or cannot run here, or if none can
+    /// [#choose(String, Tuning)] by preference.
     public Choice choose(String requested) {
-        String wanted = requested.strip().toLowerCase(Locale.ROOT);
-        String name = ALIASES.getOrDefault(wanted, wanted);
-        return name.equals(AUTO) ? best(requested) : named(requested, name);
+        return choose(requested, Tuning.OFF);
     }
 
-    private Choice best(String requested) {
-        var seen = new ArrayList<BackendDecision.Candidate>();
-        BackendProvider chosen = null;
-        for (var provider : providers) {
-            switch (provider.probe()) {
-                case Availability.Available(var description) -> {
-                    seen.add(new BackendDecision.Candidate(provider.name(), true,
-                            chosen == null ? "chosen: " + description : "available, less preferred than " + chosen.name()));
-                    chosen = chosen == null ? provider : chosen;
+    /// Opens the chosen backend on the calling thread. Any but the reference computed small cases right before.
+    ///
+    /// @param requested `auto`, a backend's name or an alias; case does not matter
+    /// @throws BackendUnavailableException if it names a backend that does not exist, cannot run here or computes wrong, or if
+    ///     none is left
+    public Choice choose(String requested, Tuning tuning) {
+        String wanted = requested.strip().toLowerCase(Locale.ROOT);
+        String name = ALIASES.getOrDefault(wanted, wanted);
+        try (var examination = new Examination(reference())) {
+            return name.equals(AUTO) ? switch (tuning) {
+                case Tuning.Off() -> preferred(requested, providers, examination, List.of(), "");
+                case Tuning.Fastest fastest -> fastest(requested, fastest, examination);
+            } : named(requested, name, examination);
+        }
+    }
+
+    private BackendProvider reference() {
+        return providers.stream().filter(provider -> provider.name().equals(REFERENCE)).findFirst().orElse(null);
+    }
+
+    /// @param among in order of preference
+    /// @param before what was looked at already
+    private static Choice preferred(String requested, List<BackendProvider> among, Examination examination, List<Candidate> before,
+            String workload) {
+        var seen = new ArrayList<>(before);
+        Backend chosen = null;
+        for (var provider : among) {
+            if (chosen != null) {
+                seen.add(passedOver(provider, chosen.name()));
+                continue;
+            }
+            switch (examination.of(provider)) {
+                case Result.Fit fit -> {
+                    chosen = fit.backend();
+                    seen.add(new Candidate(provider.name(), true, "chosen: " + fit.reason(), fit.checks(), null));
                 }
-                case Availability.Unavailable(var reason) ->
-                        seen.add(new BackendDecision.Candidate(provider.name(), false, reason));
+                case Result.Unfit(_, var reason, var checks) -> seen.add(new Candidate(provider.name(), false, reason, checks, null));
             }
         }
         if (chosen == null) {
-            throw new BackendUnavailableException("no compute backend can run here: " + seen);
+            throw new BackendUnavailableException("no compute backend can run here: " + reasons(seen));
         }
-        return open(chosen, requested, seen);
+        return choice(requested, chosen, workload, seen);
     }
 
-    private Choice named(String requested, String name) {
+    private static Candidate passedOver(BackendProvider provider, String chosen) {
+        return switch (Examination.probe(provider)) {
+            case Availability.Available _ -> new Candidate(provider.name(), true, "available, less preferred than " + chosen);
+            case Availability.Unavailable(var reason) -> new Candidate(provider.name(), false, reason);
+        };
+    }
+
+    /// All but the reference compete; it is left for machines where nothing else runs.
+    private Choice fastest(String requested, Tuning.Fastest tuning, Examination examination) {
+        var contest = new Contest(tuning);
+        var rest = new ArrayList<>(providers);
+        rest.remove(reference());
+        rest.forEach(provider -> contest.enter(examination.of(provider)));
+        BackendProvider winner = contest.winner();
+        var seen = new ArrayList<>(contest.candidates());
+        BackendProvider reference = reference();
+        if (winner == null) {
+            return preferred(requested, reference == null ? List.of() : List.of(reference), examination, seen, "");
+        }
+        if (reference != null) {
+            seen.add(passedOver(reference, winner.name()));
+        }
+        return choice(requested, again(winner), tuning.workload().describe(), seen);
+    }
+
+    private static Backend again(BackendProvider winner) {
+        try {
+            return winner.open();
+        } catch (RuntimeException | LinkageError e) {
+            throw new BackendUnavailableException("backend " + winner.name() + " was chosen and does not open a second time: " + e);
+        }
+    }
+
+    private Choice named(String requested, String name, Examination examination) {
         var provider = providers.stream().filter(p -> p.name().equals(name)).findFirst()
                 .orElseThrow(() -> new BackendUnavailableException("backend " + requested + " does not exist; installed: "
                         + providers.stream().map(BackendProvider::name).collect(Collectors.joining(", "))
                         + "; or ask for auto"));
-        return switch (provider.probe()) {
-            case Availability.Available(var description) -> open(provider, requested,
-                    List.of(new BackendDecision.Candidate(name, true, "chosen: asked for by name; " + description)));
-            case Availability.Unavailable(var reason) -> throw new BackendUnavailableException("backend " + requested
+        return switch (examination.of(provider)) {
+            case Result.Fit fit -> choice(requested, fit.backend(), "", List.of(new Candidate(name, true,
+                    "chosen: asked for by name; " + fit.reason(), fit.checks(), null)));
+            case Result.Unfit(_, var reason, _) -> throw new BackendUnavailableException("backend " + requested
                     + " was asked for by name and cannot run here: " + reason + "; ask for auto to take another");
         };
     }
 
-    private static Choice open(BackendProvider provider, String requested, List<BackendDecision.Candidate> seen) {
-        Backend backend = provider.open();
-        return new Choice(backend, new BackendDecision(requested, provider.name(), backend.description(), seen));
+    private static Choice choice(String requested, Backend backend, String workload, List<Candidate> seen) {
+        return new Choice(backend, new BackendDecision(requested, backend.name(), backend.description(), backend.fingerprint().kernels(),
+                workload, seen));
+    }
+
+    private static String reasons(List<Candidate> seen) {
+        return seen.stream().map(one -> one.name() + ": " + one.reason()).collect(Collectors.joining("; "));
     }
 }

@@ -2,10 +2,12 @@ package dev.sluice.cuda;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.Fingerprint;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.Workload;
 import dev.sluice.compute.op.AttentionOps;
 import dev.sluice.compute.op.ConvolutionOps;
 import dev.sluice.compute.op.ElementwiseOps;
@@ -17,7 +19,9 @@ import dev.sluice.compute.op.OptimizerOps;
 import dev.sluice.compute.op.RotaryOps;
 import dev.sluice.compute.op.RouterOps;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /// An NVIDIA GPU. Activations are bf16, sums float32; operations run in call order on one stream.
 final class CudaBackend implements Backend {
@@ -105,9 +109,20 @@ final class CudaBackend implements Backend {
         device.checkFault();
     }
 
-    /// How often each kernel ran, by name.
-    Map<String, Long> launches() {
+    @Override
+    public Map<String, Long> launches() {
         return device.launches();
+    }
+
+    @Override
+    public List<String> kernels(Workload workload) {
+        return ExpectedKernels.of(device, workload);
+    }
+
+    @Override
+    public Fingerprint fingerprint() {
+        return new Fingerprint(device.gpu().fingerprint(), device.hashes().entrySet().stream().map(one -> one.getKey() + " " + one.getValue())
+                .collect(Collectors.joining(", ")));
     }
 
     @Override

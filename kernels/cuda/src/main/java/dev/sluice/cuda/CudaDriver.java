@@ -6,7 +6,10 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.sluice.compute.Availability;
 import dev.sluice.compute.Backend;
+import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 
 /// Whether an NVIDIA driver and device are here, found out without touching JCuda, whose classes fail to initialise without libcuda.
@@ -19,6 +22,8 @@ final class CudaDriver {
     private static final int MULTIPROCESSORS = 16;
     private static final int CAPABILITY_MAJOR = 75;
     private static final int CAPABILITY_MINOR = 76;
+
+    private static final Path RELEASE = Path.of("/sys/module/nvidia/version");
 
     private CudaDriver() {}
 
@@ -57,9 +62,8 @@ final class CudaDriver {
             var number = arena.allocate(JAVA_INT);
             library.check(DriverLibrary.call(library.function("cuDriverGetVersion", ADDRESS), number), "cuDriverGetVersion");
             int driver = number.get(JAVA_INT, 0);
-            if (driver < MINIMUM_DRIVER) {
-                return new Found.Nothing("the driver supports CUDA " + Gpu.version(driver) + ", the kernels need "
-                        + Gpu.version(MINIMUM_DRIVER) + ": update it to 580 or newer");
+            if (tooOld(driver) instanceof Found.Nothing refused) {
+                return refused;
             }
             library.check(DriverLibrary.call(library.function("cuDeviceGetCount", ADDRESS), number), "cuDeviceGetCount");
             if (number.get(JAVA_INT, 0) == 0) {
@@ -68,6 +72,21 @@ final class CudaDriver {
             return new Found.Device(library, describe(library, arena, driver));
         } catch (CudaException e) {
             return new Found.Nothing(e.getMessage());
+        }
+    }
+
+    /// A refusal, or null for a driver that can load the kernels.
+    static Found.Nothing tooOld(int driver) {
+        return driver >= MINIMUM_DRIVER ? null : new Found.Nothing("the driver supports CUDA " + Gpu.version(driver) + ", the kernels need "
+                + Gpu.version(MINIMUM_DRIVER) + ": update it to 580 or newer");
+    }
+
+    /// Release of the kernel module, as far as this system says.
+    static String release() {
+        try {
+            return Files.readString(RELEASE).strip();
+        } catch (IOException e) {
+            return "unknown";
         }
     }
 

@@ -4,6 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUfunction;
@@ -25,6 +27,7 @@ final class Device implements AutoCloseable {
     private final Thread owner = Thread.currentThread();
     private final CUdevice handle = new CUdevice();
     private final Map<String, CUmodule> modules = new HashMap<>();
+    private final SortedMap<String, String> hashes = new TreeMap<>();
     private final Stream stream = new Stream();
     private final Map<String, Kernel> kernels = new HashMap<>();
     private final LaunchMemory launchMemory = new LaunchMemory();
@@ -80,8 +83,10 @@ final class Device implements AutoCloseable {
         JCudaDriver.cuCtxSetCurrent(context);
         for (var image : images) {
             var module = new CUmodule();
-            JCudaDriver.cuModuleLoadData(module, image.bytes());
+            byte[] bytes = image.bytes();
+            JCudaDriver.cuModuleLoadData(module, bytes);
             modules.put(image.name(), module);
+            hashes.put(image.name(), KernelImage.hash(bytes));
         }
         JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING);
         fault = new Fault();
@@ -94,6 +99,11 @@ final class Device implements AutoCloseable {
 
     Gpu gpu() {
         return gpu;
+    }
+
+    /// SHA-256 of every kernel image by its name.
+    SortedMap<String, String> hashes() {
+        return hashes;
     }
 
     /// Whether the Hopper kernels are loaded.

@@ -11,6 +11,12 @@ record Gpu(int ordinal, String name, int capability, int multiprocessors, long m
                 + " GiB, driver API " + version(driver);
     }
 
+    /// Everything that kernels' speed depends on, besides the kernels.
+    String fingerprint() {
+        return name + ", compute capability " + capability + ", " + multiprocessors + " multiprocessors, " + memoryBytes + " bytes, driver "
+                + CudaDriver.release() + ", driver API " + driver;
+    }
+
     static String version(int driver) {
         return driver / 1000 + "." + driver % 1000 / 10;
     }

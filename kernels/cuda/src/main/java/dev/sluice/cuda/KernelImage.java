@@ -2,7 +2,10 @@ package dev.sluice.cuda;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.Optional;
 import java.util.Properties;
 
@@ -38,6 +41,15 @@ record KernelImage(String name, int[] machine, boolean exact, int intermediate) 
     String requirement() {
         return (exact ? "exactly " : "one of ") + Arrays.toString(machine)
                 + (intermediate == Integer.MAX_VALUE ? "" : " or newer than " + intermediate) + " (compute capability times ten)";
+    }
+
+    /// SHA-256 of the image, in hexadecimal.
+    static String hash(byte[] image) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(image));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
     }
 
     byte[] bytes() {

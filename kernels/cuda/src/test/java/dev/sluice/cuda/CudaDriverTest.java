@@ -1,6 +1,7 @@
 package dev.sluice.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.compute.Availability;
@@ -29,6 +30,13 @@ class CudaDriverTest {
     void libraryThatIsNoDriverIsAReason() {
         var found = assertInstanceOf(CudaDriver.Found.Nothing.class, CudaDriver.find("libc.so.6"));
         assertTrue(found.reason().contains("cuGetErrorName"), found.reason());
+    }
+
+    @Test
+    void driverThatIsTooOldIsAReason() {
+        String reason = CudaDriver.tooOld(12_080).reason();
+        assertTrue(reason.contains("CUDA 12.8") && reason.contains("need 13.0") && reason.contains("580"), reason);
+        assertNull(CudaDriver.tooOld(13_000));
     }
 
     @Test
