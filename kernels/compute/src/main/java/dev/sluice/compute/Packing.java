@@ -6,7 +6,10 @@ public enum Packing {
     FP8(128),
     /// 4-bit floats (e2m1), two a byte with the lower half first, and an exponent of two for every 32 numbers of a row.
     /// Source: Open Compute Project 2023, Microscaling formats, sections 5.3 and 6.3.
-    MXFP4(32);
+    MXFP4(32),
+    /// Places in a table of 16 numbers, two a byte with the upper half first, and a scale for every 64 numbers of a row, which is
+    /// kept as a place in a table too: [Nf4] has both tables. Source: Dettmers et al. 2023, QLoRA, section 3.
+    NF4(64);
 
     private final int block;
 
@@ -21,7 +24,7 @@ public enum Packing {
 
     /// Numbers whose codes share a byte.
     public int numbersPerByte() {
-        return this == MXFP4 ? 2 : 1;
+        return this == FP8 ? 1 : 2;
     }
 
     /// Scales of a row of that width.
@@ -29,8 +32,8 @@ public enum Packing {
         return Math.ceilDiv(width, block);
     }
 
-    /// Element type of the scales: a factor, or an exponent with a bias of 127.
+    /// Element type of the scales: a factor, an exponent with a bias of 127, or a place in a table.
     public DType scaleType() {
-        return this == MXFP4 ? DType.UINT8 : DType.FLOAT32;
+        return this == FP8 ? DType.FLOAT32 : DType.UINT8;
     }
 }

@@ -4,6 +4,7 @@ import static dev.sluice.compute.cpu.Memory.at;
 import static dev.sluice.compute.cpu.Memory.get;
 import static dev.sluice.compute.cpu.Memory.set;
 
+import dev.sluice.compute.Nf4;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Weight;
 
@@ -11,17 +12,20 @@ import dev.sluice.compute.Weight;
 ///
 /// @param codes address of the first row's codes
 /// @param scales address of the first row's scales
+/// @param groups address of the first group's factor and offset, or 0
+/// @param groupSize scales in a group, or 0
 /// @param in numbers in a row
-record PackedRows(Unpacking unpacking, long codes, long scales, int in) {
+record PackedRows(Unpacking unpacking, long codes, long scales, long groups, int groupSize, int in) {
     static PackedRows of(Weight.Packed weight) {
+        boolean grouped = weight.groups() != null;
         return new PackedRows(Unpacking.of(weight.packing()), weight.codes().address(), weight.scales().address(),
-                Math.toIntExact(weight.in()));
+                grouped ? weight.groups().address() : 0, grouped ? weight.groupSize() : 0, Math.toIntExact(weight.in()));
     }
 
     /// Widens rows first to first + count - 1 to [count, in].
     void widen(long first, int count, long to) {
         for (int i = 0; i < count; i++) {
-            unpacking.widen(codes, scales, first + i, in, at(to, (long) i * in));
+            unpacking.widen(this, first + i, at(to, (long) i * in));
         }
     }
 
@@ -29,9 +33,10 @@ record PackedRows(Unpacking unpacking, long codes, long scales, int in) {
     enum Unpacking {
         FP8 {
             @Override
-            void widen(long codes, long scales, long row, int in, long to) {
-                long from = codes + row * in;
-                long scale = at(scales, row * Math.ceilDiv(in, 128));
+            void widen(PackedRows rows, long row, long to) {
+                int in = rows.in;
+                long from = rows.codes + row * in;
+                long scale = at(rows.scales, row * Math.ceilDiv(in, 128));
                 for (int block = 0; block < in; block += 128) {
                     float factor = get(at(scale, block / 128));
                     int end = Math.min(in, block + 128);
@@ -43,9 +48,10 @@ record PackedRows(Unpacking unpacking, long codes, long scales, int in) {
         },
         MXFP4 {
             @Override
-            void widen(long codes, long scales, long row, int in, long to) {
-                long from = codes + row * (in / 2);
-                long scale = scales + row * (in / 32);
+            void widen(PackedRows rows, long row, long to) {
+                int in = rows.in;
+                long from = rows.codes + row * (in / 2);
+                long scale = rows.scales + row * (in / 32);
                 for (int block = 0; block < in; block += 32) {
                     float factor = powerOfTwo(Memory.getByte(scale + block / 32) & 255);
                     for (int i = block; i < block + 32; i += 2) {
@@ -55,17 +61,41 @@ record PackedRows(Unpacking unpacking, long codes, long scales, int in) {
                     }
                 }
             }
+        },
+        NF4 {
+            @Override
+            void widen(PackedRows rows, long row, long to) {
+                int in = rows.in;
+                long from = rows.codes + row * (in / 2);
+                long scale = row * (in / 64);
+                for (int block = 0; block < in; block += 64) {
+                    float factor = scale(rows, scale + block / 64);
+                    for (int i = block; i < block + 64; i += 2) {
+                        int pair = Memory.getByte(from + i / 2);
+                        set(at(to, i), NORMAL[pair >> 4 & 15] * factor);
+                        set(at(to, i + 1), NORMAL[pair & 15] * factor);
+                    }
+                }
+            }
+
+            private static float scale(PackedRows rows, long index) {
+                long group = at(rows.groups, index / rows.groupSize * 2);
+                return DYNAMIC[Memory.getByte(rows.scales + index) & 255] * get(group) + get(at(group, 1));
+            }
         };
 
         private static final float[] E4M3 = e4m3();
         private static final float[] E2M1 = {0f, 0.5f, 1f, 1.5f, 2f, 3f, 4f, 6f, -0f, -0.5f, -1f, -1.5f, -2f, -3f, -4f, -6f};
+        private static final float[] NORMAL = Nf4.numbers();
+        private static final float[] DYNAMIC = Nf4.scales();
 
-        abstract void widen(long codes, long scales, long row, int in, long to);
+        abstract void widen(PackedRows rows, long row, long to);
 
         static Unpacking of(Packing packing) {
             return switch (packing) {
                 case FP8 -> FP8;
                 case MXFP4 -> MXFP4;
+                case NF4 -> NF4;
             };
         }
 

@@ -3,6 +3,7 @@ package dev.sluice.compute.contract;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Linear;
+import dev.sluice.compute.Nf4;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
@@ -20,7 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 public interface PackedContract extends Contract {
     @ParameterizedTest
     @CsvSource({"FP8,1,24,5", "FP8,7,160,70", "FP8,130,300,33", "FP8,2,1100,4000", "MXFP4,1,32,5", "MXFP4,7,160,70",
-        "MXFP4,2,1152,4000"})
+        "MXFP4,2,1152,4000", "NF4,1,64,5", "NF4,7,192,70", "NF4,130,320,33", "NF4,2,1152,4000"})
     default void packedLinearMatchesThePlainOne(Packing packing, int rows, int in, int out) {
         requireTaken(packing);
         try (var world = world(rows + in); var scratch = world.scratch()) {
@@ -48,7 +49,8 @@ public interface PackedContract extends Contract {
     }
 
     @ParameterizedTest
-    @CsvSource({"FP8,5,24,16", "FP8,40,130,140", "FP8,3,1024,640", "MXFP4,5,32,32", "MXFP4,40,160,96", "MXFP4,3,1024,640"})
+    @CsvSource({"FP8,5,24,16", "FP8,40,130,140", "FP8,3,1024,640", "MXFP4,5,32,32", "MXFP4,40,160,96", "MXFP4,3,1024,640",
+        "NF4,5,64,64", "NF4,40,192,128", "NF4,3,1024,640"})
     default void packedExpertsMatchThePlainOnes(Packing packing, int tokens, int hidden, int width) {
         requireTaken(packing);
         try (var world = world(tokens + hidden); var scratch = world.scratch()) {
@@ -89,6 +91,8 @@ public interface PackedContract extends Contract {
     /// Random codes, and the same numbers plain.
     final class PackedTwin {
         private static final double[] E2M1 = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+        private static final float[] NUMBERS = Nf4.numbers();
+        private static final float[] SCALES = Nf4.scales();
         private final Weight.Packed weight;
         private final Weight plain;
 
@@ -101,16 +105,20 @@ public interface PackedContract extends Contract {
             scaleShape[shape.length - 1] = packing.scales(in);
             double[] codes = codes(world.random(), packing, Math.toIntExact(elements(codeShape)));
             double[] scales = scales(world.random(), packing, in, Math.toIntExact(elements(scaleShape)));
+            double[] groups = packing == Packing.NF4 ? groups(world.random(), in, scales.length) : new double[0];
             double[] values = new double[Math.toIntExact(elements(shape))];
             for (int i = 0; i < values.length; i++) {
-                double scale = scales[i / in * (int) packing.scales(in) + i % in / packing.block()];
+                int scaleIndex = i / in * (int) packing.scales(in) + i % in / packing.block();
+                double scale = scales[scaleIndex];
                 values[i] = switch (packing) {
                     case FP8 -> e4m3((int) codes[i]) * scale;
                     case MXFP4 -> e2m1((int) codes[i / 2] >> i % 2 * 4 & 15) * Math.pow(2, scale - 127);
+                    case NF4 -> NUMBERS[(int) codes[i / 2] >> (1 - i % 2) * 4 & 15] * scale(groups, scaleIndex, scales);
                 };
             }
             weight = new Weight.Packed(packing, world.given("codes", DType.UINT8, codes, codeShape).tensor(),
-                    world.given("scales", packing.scaleType(), scales, scaleShape).tensor());
+                    world.given("scales", packing.scaleType(), scales, scaleShape).tensor(),
+                    groups.length == 0 ? null : world.given("groups", DType.FLOAT32, groups, groups.length / 2, 2).tensor());
             plain = new Weight.Dense(world.given("plain", world.backend().activationType(), values, shape).tensor());
         }
 
@@ -132,8 +140,22 @@ public interface PackedContract extends Contract {
                     .asDoubleStream().toArray();
         }
 
+        /// A factor and an offset for as many scales each as divide them all, such that the numbers are about 1 / sqrt(in).
+        private static double[] groups(Random random, int in, int scales) {
+            int size = Math.min(Nf4.GROUP, Integer.lowestOneBit(scales));
+            return random.doubles(scales / size * 2L, 0.5, 1).map(factor -> (float) (factor / Math.sqrt(in))).toArray();
+        }
+
+        private static double scale(double[] groups, int index, double[] scales) {
+            int group = index / (scales.length / (groups.length / 2)) * 2;
+            return SCALES[(int) scales[index]] * groups[group] + groups[group + 1];
+        }
+
         /// Such that the numbers are about 1 / sqrt(in).
         private static double[] scales(Random random, Packing packing, int in, int count) {
+            if (packing == Packing.NF4) {
+                return random.ints(count, 0, 256).asDoubleStream().toArray();
+            }
             double size = 1 / Math.sqrt(in);
             return random.doubles(count, 0.5, 2).map(factor -> packing == Packing.MXFP4
                     ? 127 + Math.round(Math.log(factor * size / 3) / Math.log(2)) : (double) (float) (factor * size / 100)).toArray();
