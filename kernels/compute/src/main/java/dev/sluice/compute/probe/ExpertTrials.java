@@ -67,9 +67,10 @@ final class ExpertTrials {
         int topK = ragged.upTo(Math.min(8, experts));
         return new Trial("router backward", tokens + " x " + hidden + ", " + topK + " of " + experts, side -> {
             var router = new Router(side.activations("router", 0.3, experts, hidden), Kind.SOFTMAX_TOPK, topK, false);
-            var routing = HandRouting.random(side, tokens, topK, 0, experts, experts);
+            float[] scores = side.uniform(1, tokens, experts);
+            var logits = side.float32("logits", scores, tokens, experts);
+            var routing = HandRouting.softmax(side, scores, tokens, topK, experts);
             var dx = side.activations("dx", 1, tokens, hidden);
-            var logits = side.float32("logits", 1, tokens, experts);
             side.scratched(scratch -> side.backend().router().backward(side.float32("dWeights", 1, tokens, topK), logits, routing, router, dx,
                     Accumulate.ADD, scratch));
             return List.of(new Output("dx", dx, 2));

@@ -59,7 +59,11 @@ public final class Side implements AutoCloseable {
     }
 
     Tensor float32(String name, double spread, long... shape) {
-        return upload(scope.allocate(name, DType.FLOAT32, shape), uniform(spread, shape));
+        return float32(name, uniform(spread, shape), shape);
+    }
+
+    Tensor float32(String name, float[] values, long... shape) {
+        return upload(scope.allocate(name, DType.FLOAT32, shape), values);
     }
 
     float[] uniform(double spread, long... shape) {
