@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Lifetime;
+import dev.sluice.model.decoder.ActivationLevel;
+import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.Decoder;
 import dev.sluice.model.decoder.LoraBinding;
 import dev.sluice.model.decoder.TrainingPass;
@@ -46,7 +48,8 @@ class GradientTest {
             var arena = backend.optimizer().arena(run, adapter.layout().size());
             arena.write(adapter.values());
             try (var decoder = new Decoder(model, new LoraBinding(adapter.layout(), arena.values(), arena.gradients()))) {
-                var pass = new TrainingPass(decoder, adapter.layout(), true);
+                var pass = new TrainingPass(decoder, adapter.layout(),
+                        ActivationPolicy.uniform(ActivationLevel.INPUT, model.config().layers()));
                 int trained = golden.window(0).stream().mapToInt(TokenRow::trainedTokens).sum();
                 for (TokenRow row : golden.window(0)) {
                     try (var step = backend.scope(Lifetime.STEP, "micro-batch")) {

@@ -75,8 +75,8 @@ final class Attempt {
 
     private LoraTraining begin(Inputs inputs, int total) {
         try {
-            return new LoraTraining(inputs.model(), inputs.start(), Settings.training(spec.training(), total,
-                    inputs.memory().gradientCheckpointing()));
+            return new LoraTraining(inputs.model(), inputs.start(), Settings.training(spec.training(), total),
+                    inputs.memory().policy(inputs.model().config().layers()));
         } catch (OutOfMemoryException e) {
             throw JobException.reject(JobCode.VRAM_ESTIMATE, e); // before the first step: the plan does not fit
         }

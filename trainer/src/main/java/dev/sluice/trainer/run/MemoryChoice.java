@@ -2,6 +2,8 @@ package dev.sluice.trainer.run;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.MemoryStatus;
+import dev.sluice.model.decoder.ActivationLevel;
+import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.LoraSettings;
 import java.nio.file.Path;
@@ -13,6 +15,10 @@ import org.jboss.logging.Logger;
 /// @param gradientCheckpointing compute layers again
 /// @param plan what the run will take
 record MemoryChoice(boolean gradientCheckpointing, MemoryPlan plan) {
+
+    ActivationPolicy policy(int layers) {
+        return ActivationPolicy.uniform(gradientCheckpointing ? ActivationLevel.INPUT : ActivationLevel.ALL, layers);
+    }
 
     private static final Logger LOG = Logger.getLogger(MemoryChoice.class);
     /// Keeping activations may take this share of what is free: others on the machine want memory too.

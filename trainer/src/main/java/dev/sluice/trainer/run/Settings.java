@@ -22,12 +22,10 @@ final class Settings {
     }
 
     /// @param totalSteps optimiser steps of the run
-    /// @param gradientCheckpointing compute layers again in the backward pass
-    static TrainingSettings training(Training training, int totalSteps, boolean gradientCheckpointing) {
+    static TrainingSettings training(Training training, int totalSteps) {
         double clip = training.clip() == 0 ? Double.POSITIVE_INFINITY : training.clip();
         return new TrainingSettings(training.learningRate(), schedule(training), Math.min(training.warmupSteps(totalSteps), totalSteps),
-                totalSteps, training.beta1(), training.beta2(), training.epsilon(), training.weightDecay(), clip,
-                gradientCheckpointing);
+                totalSteps, training.beta1(), training.beta2(), training.epsilon(), training.weightDecay(), clip);
     }
 
     static AdapterFormat format(dev.sluice.contracts.job.AdapterFormat format) {

@@ -6,6 +6,8 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
+import dev.sluice.model.decoder.ActivationLevel;
+import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.AdaptableModule;
 import dev.sluice.model.lora.Adapter;
@@ -54,10 +56,10 @@ final class StepRun {
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers if the plan or the run itself does not fit
     Measured measure(Path folder, int context) {
         boolean checkpointing = checkpointing(folder, context);
-        var settings = TrainingSettings.of(options.learningRate, Schedule.CONSTANT, 0, options.warmup + options.steps)
-                .withGradientCheckpointing(checkpointing);
+        var settings = TrainingSettings.of(options.learningRate, Schedule.CONSTANT, 0, options.warmup + options.steps);
+        var policy = ActivationPolicy.uniform(checkpointing ? ActivationLevel.INPUT : ActivationLevel.ALL, base.config().layers());
         var rows = List.of(row(context));
-        try (var training = new LoraTraining(base, adapter, settings)) {
+        try (var training = new LoraTraining(base, adapter, settings, policy)) {
             var warm = IntStream.range(0, options.warmup).mapToObj(_ -> training.step(rows)).toList();
             double began = HostMemory.processorMillis();
             var reports = IntStream.range(0, options.steps).mapToObj(_ -> training.step(rows)).toList();

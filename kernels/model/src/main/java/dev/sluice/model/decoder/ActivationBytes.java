@@ -35,7 +35,8 @@ final class ActivationBytes {
     static long perToken(DecoderConfig config, AdapterLayout layout, DType type, boolean checkpointing) {
         var bytes = new ActivationBytes(config, layout, type);
         LongStream tapes = LongStream.range(0, config.layers()).map(layer -> bytes.tape((int) layer));
-        return bytes.kept() + (checkpointing ? tapes.max().orElse(0) : tapes.sum()) + bytes.working();
+        long zs = LongStream.range(0, config.layers()).map(layer -> bytes.z((int) layer)).sum();
+        return bytes.kept() + zs + (checkpointing ? tapes.max().orElse(0) : tapes.sum()) + bytes.working();
     }
 
     /// Layer inputs, the gradient, routings, and the numbers per token.

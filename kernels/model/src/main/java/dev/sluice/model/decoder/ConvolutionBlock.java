@@ -33,10 +33,16 @@ final class ConvolutionBlock implements MixerBlock {
             implements Tape {}
 
     @Override
-    public Tape tape(Scope scope, long tokens) {
-        return new ConvolutionTape(hidden(scope, "convolution.before", tokens), hidden(scope, "convolution.behind", tokens),
-                hidden(scope, "convolution.value", tokens), hidden(scope, "convolution.convolved", tokens),
-                hidden(scope, "convolution.gated", tokens), linears.z(scope, input, tokens), linears.z(scope, output, tokens));
+    public Tape tape(TapeTensors tensors, long tokens) {
+        return new ConvolutionTape(third(tensors, "convolution.before", tokens), third(tensors, "convolution.behind", tokens),
+                third(tensors, "convolution.value", tokens),
+                tensors.scratch("convolution.convolved", backend.activationType(), tokens, width()),
+                tensors.scratch("convolution.gated", backend.activationType(), tokens, width()),
+                linears.z(tensors, input, tokens), linears.z(tensors, output, tokens));
+    }
+
+    private Tensor third(TapeTensors tensors, String name, long tokens) {
+        return tensors.take(ActivationLevel.QKV, name, backend.activationType(), tokens, width());
     }
 
     private Tensor hidden(Scope scope, String name, long tokens) {
@@ -46,20 +52,54 @@ final class ConvolutionBlock implements MixerBlock {
     @Override
     public void forward(Tensor x, Batch batch, Tape tape, Tensor y, Scope scope) {
         var saved = (ConvolutionTape) tape;
-        try (Scope scratch = scope.child("convolution")) {
+        try (Scope scratch = scope.child("input")) {
             Tensor projected = projected(scratch, x.dim(0));
-            Tensor product = hidden(scratch, "convolution.product", x.dim(0));
             linears.forward(x, input, saved.inputZ, projected, scratch);
-            ElementwiseOps ops = backend.elementwise();
-            Tensor[] thirds = {saved.before, saved.behind, saved.value};
-            for (int i = 0; i < thirds.length; i++) {
-                ops.copyColumns(projected, i * width(), thirds[i], 0, width());
+            cut(projected, saved);
+        }
+        convolve(batch, saved, scope);
+        linears.forward(saved.gated, output, saved.outputZ, y, scope);
+    }
+
+    @Override
+    public boolean keepsResult(ActivationLevel level) {
+        return false;
+    }
+
+    @Override
+    public void recompute(Tensor x, Batch batch, ActivationLevel level, Tape tape, Scope scope) {
+        var saved = (ConvolutionTape) tape;
+        if (!level.keeps(ActivationLevel.QKV)) {
+            try (Scope scratch = scope.child("input")) {
+                Tensor projected = projected(scratch, x.dim(0));
+                linears.recompute(x, input, saved.inputZ, projected, scratch);
+                cut(projected, saved);
             }
+        }
+        convolve(batch, saved, scope);
+    }
+
+    @Override
+    public void output(Tape tape, Tensor y, Scope scope) {
+        var saved = (ConvolutionTape) tape;
+        linears.recompute(saved.gated, output, saved.outputZ, y, scope);
+    }
+
+    private void cut(Tensor projected, ConvolutionTape saved) {
+        Tensor[] thirds = {saved.before, saved.behind, saved.value};
+        for (int i = 0; i < thirds.length; i++) {
+            backend.elementwise().copyColumns(projected, i * width(), thirds[i], 0, width());
+        }
+    }
+
+    private void convolve(Batch batch, ConvolutionTape saved, Scope scope) {
+        try (Scope scratch = scope.child("convolution")) {
+            Tensor product = hidden(scratch, "convolution.product", saved.before.dim(0));
+            ElementwiseOps ops = backend.elementwise();
             ops.gated(GatedActivation.BILINEAR, saved.before, saved.value, product);
             backend.convolution().forward(product, batch.segments(), taps, bias, saved.convolved);
             ops.gated(GatedActivation.BILINEAR, saved.behind, saved.convolved, saved.gated);
         }
-        linears.forward(saved.gated, output, saved.outputZ, y, scope);
     }
 
     private Tensor projected(Scope scope, long tokens) {

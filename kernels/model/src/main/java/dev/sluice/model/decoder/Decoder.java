@@ -24,7 +24,6 @@ import dev.sluice.model.decoder.DecoderWeights.LatentWeights;
 import dev.sluice.model.decoder.DecoderWeights.MixerWeights;
 import dev.sluice.model.decoder.DecoderWeights.Projection;
 import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
-import dev.sluice.model.decoder.FeedForwardBlock.Pass;
 import dev.sluice.model.lora.LoraSite;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -115,7 +114,7 @@ public final class Decoder implements AutoCloseable {
             try (Scope scope = step.child("layer")) {
                 Tensor offsets = scope.allocate("router.offsets", DType.INT32, layer.feedForward().offsetCount());
                 Routing routing = layer.feedForward().routing(scope, batch.tokens(), offsets);
-                layer.forward(x, batch, routing, Pass.FIRST, layer.tape(scope, x), y, scope);
+                layer.forward(x, batch, routing, layer.tape(scope, batch.tokens()), y, scope);
             }
             Tensor swap = x;
             x = y;

@@ -8,7 +8,6 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.Routing;
 import dev.sluice.model.config.StreamConfig;
 import dev.sluice.model.decoder.DecoderWeights.LayerWeights;
-import dev.sluice.model.decoder.FeedForwardBlock.Pass;
 
 /// One pre-norm layer: `m = x + mixer(norm(x))`, `y = m + feedForward(norm(m))`; in some families both halves' outputs
 /// are normalised before they are added.
@@ -29,29 +28,70 @@ final class DecoderLayer {
         this.feedForward = feedForward;
     }
 
-    /// What the backward pass reads: everything between the layer's input and its output.
-    ///
-    /// @param middle [tokens, hidden], the residual stream between the two halves
-    /// @param mixerOutput null where outputs are not normalised, as is `feedForwardOutput`
-    record Tape(Tensor normed, Tensor rstd, MixerBlock.Tape mixer, Output mixerOutput, Tensor middle,
-            Tensor middleNormed, Tensor middleRstd, FeedForwardBlock.Tape feedForward, Output feedForwardOutput) {}
+    /// Everything between the layer's input and its output that the backward pass reads.
+    record Tape(MixerHalf mixer, Middle middle, FeedForwardHalf feedForward) {}
+
+    /// @param normed [tokens, hidden]
+    record MixerHalf(Tensor normed, Tensor rstd, MixerBlock.Tape tape) {}
+
+    /// @param output null where outputs are not normalised
+    /// @param stream [tokens, hidden], the residual stream between the two halves
+    record Middle(Output output, Tensor stream) {}
+
+    /// @param normed [tokens, hidden]
+    /// @param output null where outputs are not normalised
+    record FeedForwardHalf(Tensor normed, Tensor rstd, FeedForwardBlock.Tape tape, Output output) {}
 
     /// A half's output before its norm, [tokens, hidden].
     record Output(Tensor values, Tensor rstd) {}
 
-    /// @param like [tokens, hidden]
-    Tape tape(Scope scope, Tensor like) {
-        long tokens = like.dim(0);
-        return new Tape(hidden(scope, "layer.normed", like), scope.allocate("layer.rstd", DType.FLOAT32, tokens),
-                mixer.tape(scope, tokens), output(scope, weights.mixerOutputNorm(), like),
-                hidden(scope, "layer.middle", like), hidden(scope, "layer.middleNormed", like),
-                scope.allocate("layer.middleRstd", DType.FLOAT32, tokens), feedForward.tape(scope, tokens),
-                output(scope, weights.feedForwardOutputNorm(), like));
+    /// What is kept of a tape until the backward pass.
+    record Kept(ActivationLevel level, KeptTensors mixer, KeptTensors middle, KeptTensors feedForward) {}
+
+    Kept keep(ActivationLevel level, Scope step, long tokens) {
+        return new Kept(level, new KeptTensors(level, step, tensors -> mixerHalf(tensors, tokens)),
+                new KeptTensors(level, step, tensors -> middle(tensors, tokens)),
+                new KeptTensors(level, step, tensors -> feedForwardHalf(tensors, tokens)));
     }
 
-    private static Output output(Scope scope, Tensor norm, Tensor like) {
-        return norm == null ? null : new Output(hidden(scope, "layer.output", like),
-                scope.allocate("layer.outputRstd", DType.FLOAT32, like.dim(0)));
+    /// A tape for a pass forward, with all that is not kept in `scope`.
+    Tape tape(Kept kept, Scope scope, long tokens) {
+        return new Tape(mixerHalf(kept.mixer.with(scope), tokens), middle(kept.middle.with(scope), tokens),
+                feedForwardHalf(kept.feedForward.with(scope), tokens));
+    }
+
+    /// A tape that no backward pass will read.
+    Tape tape(Scope scope, long tokens) {
+        TapeTensors tensors = TapeTensors.of(scope);
+        return new Tape(mixerHalf(tensors, tokens), middle(tensors, tokens), feedForwardHalf(tensors, tokens));
+    }
+
+    private MixerHalf mixerHalf(TapeTensors tensors, long tokens) {
+        return new MixerHalf(tensors.scratch("layer.normed", backend.activationType(), tokens, hidden()),
+                tensors.scratch("layer.rstd", DType.FLOAT32, tokens), mixer.tape(tensors, tokens));
+    }
+
+    /// The stream follows from the output cheaply, where there is one.
+    private Middle middle(TapeTensors tensors, long tokens) {
+        Output output = output(tensors, ActivationLevel.MID, weights.mixerOutputNorm(), tokens);
+        return new Middle(output, tensors.take(output == null ? ActivationLevel.MID : null, "layer.middle",
+                backend.activationType(), tokens, hidden()));
+    }
+
+    private FeedForwardHalf feedForwardHalf(TapeTensors tensors, long tokens) {
+        return new FeedForwardHalf(tensors.scratch("layer.middleNormed", backend.activationType(), tokens, hidden()),
+                tensors.scratch("layer.middleRstd", DType.FLOAT32, tokens), feedForward.tape(tensors, tokens),
+                output(tensors, ActivationLevel.ALL, weights.feedForwardOutputNorm(), tokens));
+    }
+
+    /// @param from the least level that keeps the values; what the norm divided by is kept at every level
+    private Output output(TapeTensors tensors, ActivationLevel from, Tensor norm, long tokens) {
+        return norm == null ? null : new Output(tensors.take(from, "layer.output", backend.activationType(), tokens, hidden()),
+                tensors.take(ActivationLevel.INPUT, "layer.outputRstd", DType.FLOAT32, tokens));
+    }
+
+    private long hidden() {
+        return weights.inputNorm().elements();
     }
 
     FeedForwardBlock feedForward() {
@@ -59,19 +99,25 @@ final class DecoderLayer {
     }
 
     /// @param x [tokens, hidden]
-    /// @param y [tokens, hidden], replaced; in a pass that runs again it is only scratch
-    void forward(Tensor x, Batch batch, Routing routing, Pass pass, Tape tape, Tensor y, Scope scope) {
-        backend.norm().rmsNorm(x, weights.inputNorm(), epsilon, tape.normed, tape.rstd);
-        mixer.forward(tape.normed, batch, tape.mixer, before(tape.mixerOutput, tape.middle), scope);
-        normalize(tape.mixerOutput, weights.mixerOutputNorm(), tape.middle);
-        backend.elementwise().add(tape.middle, x, tape.middle);
-        backend.norm().rmsNorm(tape.middle, weights.feedForwardNorm(), epsilon, tape.middleNormed, tape.middleRstd);
-        feedForward.forward(tape.middleNormed, routing, pass, pass == Pass.FIRST || tape.feedForwardOutput != null,
-                tape.feedForward, before(tape.feedForwardOutput, y), scope);
-        normalize(tape.feedForwardOutput, weights.feedForwardOutputNorm(), y);
-        if (pass == Pass.FIRST) {
-            backend.elementwise().add(tape.middle, y, y);
-        }
+    /// @param routing written
+    /// @param y [tokens, hidden], replaced
+    void forward(Tensor x, Batch batch, Routing routing, Tape tape, Tensor y, Scope scope) {
+        MixerHalf first = tape.mixer;
+        Middle middle = tape.middle;
+        FeedForwardHalf second = tape.feedForward;
+        backend.norm().rmsNorm(x, weights.inputNorm(), epsilon, first.normed, first.rstd);
+        mixer.forward(first.normed, batch, first.tape, before(middle.output, middle.stream), scope);
+        join(x, middle);
+        backend.norm().rmsNorm(middle.stream, weights.feedForwardNorm(), epsilon, second.normed, second.rstd);
+        feedForward.forward(second.normed, routing, second.tape, before(second.output, y), scope);
+        normalize(second.output, weights.feedForwardOutputNorm(), y);
+        backend.elementwise().add(middle.stream, y, y);
+    }
+
+    /// From the mixer's output to the stream behind it.
+    private void join(Tensor x, Middle middle) {
+        normalize(middle.output, weights.mixerOutputNorm(), middle.stream);
+        backend.elementwise().add(middle.stream, x, middle.stream);
     }
 
     /// Where a half writes to: what its norm reads, or what is added to the stream.
@@ -89,23 +135,56 @@ final class DecoderLayer {
         }
     }
 
+    /// Computes again what is not kept, when it is needed: the second half before the first.
+    ///
     /// @param gradient [tokens, hidden]: gradient of the output on entry, of the input on return
     /// @param lowest nothing below this layer is trained, so the gradient of the input is not computed
-    void backward(Tensor gradient, Tensor x, Batch batch, Routing routing, Tape tape, boolean lowest, Scope scope) {
+    void backward(Tensor gradient, Tensor x, Batch batch, Routing routing, Kept kept, boolean lowest, Scope scope) {
+        long tokens = x.dim(0);
+        Middle middle = middle(kept.middle.with(scope), tokens);
+        boolean keepsMiddle = kept.level.keeps(ActivationLevel.MID);
+        MixerHalf early = keepsMiddle || mixer.keepsResult(kept.level) ? null : again(x, batch, kept, scope);
+        if (!keepsMiddle) {
+            mixer.output(early == null ? mixerHalf(kept.mixer.alone(), tokens).tape : early.tape,
+                    before(middle.output, middle.stream), scope);
+        }
+        if (!keepsMiddle || middle.output != null) {
+            join(x, middle);
+        }
         try (Scope half = scope.child("feed forward backward")) {
-            Tensor dNormed = hidden(half, "layer.dMiddleNormed", x);
-            Tensor dOutput = unnormalized(gradient, tape.feedForwardOutput, weights.feedForwardOutputNorm(), half);
-            feedForward.backward(dOutput, tape.middleNormed, routing, tape.feedForward, dNormed, half);
-            backend.norm().rmsNormBackward(dNormed, tape.middle, weights.feedForwardNorm(), tape.middleRstd, gradient,
-                    Accumulate.ADD);
+            feedForwardBackward(gradient, middle.stream, routing, kept, half);
         }
         try (Scope half = scope.child("mixer backward")) {
-            Tensor dNormed = lowest ? null : hidden(half, "layer.dNormed", x);
-            Tensor dOutput = unnormalized(gradient, tape.mixerOutput, weights.mixerOutputNorm(), half);
-            mixer.backward(dOutput, tape.normed, batch, tape.mixer, dNormed, half);
-            if (!lowest) {
-                backend.norm().rmsNormBackward(dNormed, x, weights.inputNorm(), tape.rstd, gradient, Accumulate.ADD);
-            }
+            MixerHalf first = early == null ? again(x, batch, kept, half) : early;
+            mixerBackward(gradient, x, batch, middle, first, lowest, half);
+        }
+    }
+
+    /// The first half again, but for its output.
+    private MixerHalf again(Tensor x, Batch batch, Kept kept, Scope scope) {
+        MixerHalf first = mixerHalf(kept.mixer.with(scope), x.dim(0));
+        backend.norm().rmsNorm(x, weights.inputNorm(), epsilon, first.normed, first.rstd);
+        mixer.recompute(first.normed, batch, kept.level, first.tape, scope);
+        return first;
+    }
+
+    private void feedForwardBackward(Tensor gradient, Tensor stream, Routing routing, Kept kept, Scope half) {
+        FeedForwardHalf second = feedForwardHalf(kept.feedForward.with(half), stream.dim(0));
+        backend.norm().rmsNorm(stream, weights.feedForwardNorm(), epsilon, second.normed, second.rstd);
+        feedForward.recompute(second.normed, routing, kept.level, second.tape,
+                second.output == null || kept.level.keeps(ActivationLevel.ALL) ? null : second.output.values, half);
+        Tensor dNormed = like(half, "layer.dMiddleNormed", stream);
+        Tensor dOutput = unnormalized(gradient, second.output, weights.feedForwardOutputNorm(), half);
+        feedForward.backward(dOutput, second.normed, routing, second.tape, dNormed, half);
+        backend.norm().rmsNormBackward(dNormed, stream, weights.feedForwardNorm(), second.rstd, gradient, Accumulate.ADD);
+    }
+
+    private void mixerBackward(Tensor gradient, Tensor x, Batch batch, Middle middle, MixerHalf first, boolean lowest, Scope half) {
+        Tensor dNormed = lowest ? null : like(half, "layer.dNormed", x);
+        Tensor dOutput = unnormalized(gradient, middle.output, weights.mixerOutputNorm(), half);
+        mixer.backward(dOutput, first.normed, batch, first.tape, dNormed, half);
+        if (!lowest) {
+            backend.norm().rmsNormBackward(dNormed, x, weights.inputNorm(), first.rstd, gradient, Accumulate.ADD);
         }
     }
 
@@ -114,7 +193,7 @@ final class DecoderLayer {
         if (output == null && residualScale == 1) {
             return gradient;
         }
-        Tensor before = hidden(scope, "layer.dOutput", gradient);
+        Tensor before = like(scope, "layer.dOutput", gradient);
         if (output == null) {
             backend.elementwise().copyColumns(gradient, 0, before, 0, Math.toIntExact(gradient.dim(-1)));
         } else {
@@ -126,7 +205,7 @@ final class DecoderLayer {
         return before;
     }
 
-    private static Tensor hidden(Scope scope, String name, Tensor like) {
+    private static Tensor like(Scope scope, String name, Tensor like) {
         return scope.allocate(name, like.dtype(), like.shape());
     }
 }

@@ -47,12 +47,12 @@ final class DenseBlock implements FeedForwardBlock {
     record DenseTape(Tensor gate, Tensor up, Tensor inner, Tensor gateZ, Tensor upZ, Tensor downZ) implements Tape {}
 
     @Override
-    public Tape tape(Scope scope, long tokens) {
+    public Tape tape(TapeTensors tensors, long tokens) {
         DType type = backend.activationType();
         long width = gate.weight().out();
-        return new DenseTape(scope.allocate("mlp.gate", type, tokens, width), scope.allocate("mlp.up", type, tokens, width),
-                scope.allocate("mlp.inner", type, tokens, width), linears.z(scope, gate, tokens),
-                linears.z(scope, up, tokens), linears.z(scope, down, tokens));
+        return new DenseTape(tensors.take(ActivationLevel.ALL, "mlp.gate", type, tokens, width),
+                tensors.take(ActivationLevel.ALL, "mlp.up", type, tokens, width), tensors.scratch("mlp.inner", type, tokens, width),
+                linears.z(tensors, gate, tokens), linears.z(tensors, up, tokens), linears.z(tensors, down, tokens));
     }
 
     @Override
@@ -66,13 +66,24 @@ final class DenseBlock implements FeedForwardBlock {
     }
 
     @Override
-    public void forward(Tensor x, Routing routing, Pass pass, boolean outputWanted, Tape tape, Tensor y, Scope scope) {
+    public void forward(Tensor x, Routing routing, Tape tape, Tensor y, Scope scope) {
         var saved = (DenseTape) tape;
         linears.forward(x, gate, saved.gateZ, saved.gate, scope);
         linears.forward(x, up, saved.upZ, saved.up, scope);
         backend.elementwise().gated(activation, saved.gate, saved.up, saved.inner);
-        if (outputWanted || down.lora() != null) {
-            linears.forward(saved.inner, down, saved.downZ, y, scope);
+        linears.forward(saved.inner, down, saved.downZ, y, scope);
+    }
+
+    @Override
+    public void recompute(Tensor x, Routing routing, ActivationLevel level, Tape tape, Tensor y, Scope scope) {
+        var saved = (DenseTape) tape;
+        if (!level.keeps(ActivationLevel.ALL)) {
+            linears.recompute(x, gate, saved.gateZ, saved.gate, scope);
+            linears.recompute(x, up, saved.upZ, saved.up, scope);
+        }
+        backend.elementwise().gated(activation, saved.gate, saved.up, saved.inner);
+        if (y != null) {
+            linears.recompute(saved.inner, down, saved.downZ, y, scope);
         }
     }
 

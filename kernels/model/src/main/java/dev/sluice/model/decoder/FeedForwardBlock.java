@@ -9,7 +9,7 @@ sealed interface FeedForwardBlock permits DenseBlock, SparseBlock {
     /// What the backward pass reads; each kind of block has its own.
     sealed interface Tape permits DenseBlock.DenseTape, SparseBlock.SparseTape {}
 
-    Tape tape(Scope scope, long tokens);
+    Tape tape(TapeTensors tensors, long tokens);
 
     /// Where the tokens of a micro-batch go, kept from the forward pass to the backward pass; null without a router.
     ///
@@ -20,18 +20,17 @@ sealed interface FeedForwardBlock permits DenseBlock, SparseBlock {
     int offsetCount();
 
     /// @param x [tokens, hidden], normalised
-    /// @param pass whether the router chooses or the picks are given
-    /// @param outputWanted whether y must be right; else it may be left as scratch
+    /// @param routing written
     /// @param y [tokens, hidden], replaced
-    void forward(Tensor x, Routing routing, Pass pass, boolean outputWanted, Tape tape, Tensor y, Scope scope);
+    void forward(Tensor x, Routing routing, Tape tape, Tensor y, Scope scope);
 
-    /// @param tape the forward pass's; its contents may be destroyed
+    /// Computes again what the level did not keep, with the picks of the forward pass.
+    ///
+    /// @param tape with what the level keeps
+    /// @param y [tokens, hidden] for the output, or null where it is not wanted
+    void recompute(Tensor x, Routing routing, ActivationLevel level, Tape tape, Tensor y, Scope scope);
+
+    /// @param tape the whole of the forward pass's; its contents may be destroyed
     /// @param dx [tokens, hidden], replaced
     void backward(Tensor dy, Tensor x, Routing routing, Tape tape, Tensor dx, Scope scope);
-
-    /// A layer runs for the first time, or again in the backward pass, where it must reuse the picks.
-    enum Pass {
-        FIRST,
-        AGAIN
-    }
 }

@@ -48,35 +48,75 @@ final class GroupedAttention implements MixerBlock {
             Tensor keyRstd, SoftmaxAttention.Tape softmax) implements Tape {}
 
     @Override
-    public Tape tape(Scope scope, long tokens) {
-        DType type = backend.activationType();
-        Tensor q = scope.allocate("attention.query", type, tokens, config.heads(), config.headDim());
-        Tensor k = scope.allocate("attention.key", type, tokens, config.kvHeads(), config.headDim());
-        Tensor v = scope.allocate("attention.value", type, tokens, config.kvHeads(), config.headDim());
+    public Tape tape(TapeTensors tensors, long tokens) {
+        Tensor q = projected(tensors, "attention.query", tokens, config.heads());
+        Tensor k = projected(tensors, "attention.key", tokens, config.kvHeads());
+        Tensor v = projected(tensors, "attention.value", tokens, config.kvHeads());
         boolean norm = config.qkNorm() != QkNorm.NONE;
-        return new GroupedTape(q, k, v, linears.z(scope, query, tokens), linears.z(scope, key, tokens),
-                linears.z(scope, value, tokens), linears.z(scope, output, tokens), rstd(scope, tokens, config.heads()),
-                rstd(scope, tokens, config.kvHeads()),
-                softmax.tape(scope, norm ? scope.allocate("attention.rotatedQuery", type, q.shape()) : q,
-                        norm ? scope.allocate("attention.rotatedKey", type, k.shape()) : k,
-                        config.clip() > 0 ? scope.allocate("attention.clippedValue", type, v.shape()) : v));
+        return new GroupedTape(q, k, v, linears.z(tensors, query, tokens), linears.z(tensors, key, tokens),
+                linears.z(tensors, value, tokens), linears.z(tensors, output, tokens), rstd(tensors, tokens, config.heads()),
+                rstd(tensors, tokens, config.kvHeads()),
+                softmax.tape(tensors, tokens, norm ? prepared(tensors, "attention.rotatedQuery", tokens, config.heads()) : q,
+                        norm ? prepared(tensors, "attention.rotatedKey", tokens, config.kvHeads()) : k,
+                        config.clip() > 0 ? prepared(tensors, "attention.clippedValue", tokens, config.kvHeads()) : v));
     }
 
-    private Tensor rstd(Scope scope, long tokens, int heads) {
+    private Tensor projected(TapeTensors tensors, String name, long tokens, int heads) {
+        return tensors.take(ActivationLevel.QKV, name, backend.activationType(), tokens, heads, config.headDim());
+    }
+
+    private Tensor prepared(TapeTensors tensors, String name, long tokens, int heads) {
+        return tensors.scratch(name, backend.activationType(), tokens, heads, config.headDim());
+    }
+
+    private Tensor rstd(TapeTensors tensors, long tokens, int heads) {
         return switch (config.qkNorm()) {
             case NONE -> null;
-            case HEADS -> scope.allocate("attention.rstd", DType.FLOAT32, tokens * heads);
-            case WHOLE -> scope.allocate("attention.rstd", DType.FLOAT32, tokens);
+            case HEADS -> tensors.scratch("attention.rstd", DType.FLOAT32, tokens * heads);
+            case WHOLE -> tensors.scratch("attention.rstd", DType.FLOAT32, tokens);
         };
     }
 
     @Override
     public void forward(Tensor x, Batch batch, Tape tape, Tensor y, Scope scope) {
         var saved = (GroupedTape) tape;
-        var inner = saved.softmax;
         linears.forward(x, query, saved.queryZ, saved.query, scope);
         linears.forward(x, key, saved.keyZ, saved.key, scope);
         linears.forward(x, value, saved.valueZ, saved.value, scope);
+        prepare(saved, batch);
+        softmax.forward(batch, saved.softmax, scope);
+        linears.forward(saved.softmax.mixed(), output, saved.outputZ, y, scope);
+    }
+
+    @Override
+    public boolean keepsResult(ActivationLevel level) {
+        return level.keeps(ActivationLevel.ATTN);
+    }
+
+    @Override
+    public void recompute(Tensor x, Batch batch, ActivationLevel level, Tape tape, Scope scope) {
+        var saved = (GroupedTape) tape;
+        boolean kept = level.keeps(ActivationLevel.QKV);
+        if (!kept) {
+            linears.recompute(x, query, saved.queryZ, saved.query, scope);
+            linears.recompute(x, key, saved.keyZ, saved.key, scope);
+            linears.recompute(x, value, saved.valueZ, saved.value, scope);
+        }
+        if (!kept || saved.query != saved.softmax.query()) {
+            prepare(saved, batch);
+        }
+        softmax.recompute(batch, level, saved.softmax, scope);
+    }
+
+    @Override
+    public void output(Tape tape, Tensor y, Scope scope) {
+        var saved = (GroupedTape) tape;
+        linears.recompute(saved.softmax.mixed(), output, saved.outputZ, y, scope);
+    }
+
+    /// From projections to what goes into attention; where there is no norm that is done in place.
+    private void prepare(GroupedTape saved, Batch batch) {
+        var inner = saved.softmax;
         if (config.qkNorm() != QkNorm.NONE) {
             normalize(saved.query, queryNorm, inner.query(), saved.queryRstd);
             normalize(saved.key, keyNorm, inner.key(), saved.keyRstd);
@@ -88,8 +128,6 @@ final class GroupedAttention implements MixerBlock {
         }
         softmax.rotate(inner.query(), batch, Direction.FORWARD);
         softmax.rotate(inner.key(), batch, Direction.FORWARD);
-        softmax.forward(batch, inner, scope);
-        linears.forward(inner.mixed(), output, saved.outputZ, y, scope);
     }
 
     @Override

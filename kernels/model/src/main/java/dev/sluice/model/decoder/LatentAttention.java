@@ -44,11 +44,15 @@ final class LatentAttention implements MixerBlock {
             implements Tape {}
 
     @Override
-    public Tape tape(Scope scope, long tokens) {
-        return new LatentTape(query.tape(scope, tokens), keyValue.tape(scope, tokens), linears.z(scope, output, tokens),
-                softmax.tape(scope, heads(scope, "attention.query", tokens, config.headDim()),
-                        heads(scope, "attention.key", tokens, config.headDim()),
-                        heads(scope, "attention.value", tokens, config.valueDim())));
+    public Tape tape(TapeTensors tensors, long tokens) {
+        return new LatentTape(query.tape(tensors, tokens), keyValue.tape(tensors, tokens), linears.z(tensors, output, tokens),
+                softmax.tape(tensors, tokens, projected(tensors, "attention.query", tokens, config.headDim()),
+                        projected(tensors, "attention.key", tokens, config.headDim()),
+                        projected(tensors, "attention.value", tokens, config.valueDim())));
+    }
+
+    private Tensor projected(TapeTensors tensors, String name, long tokens, int width) {
+        return tensors.take(ActivationLevel.QKV, name, backend.activationType(), tokens, config.heads(), width);
     }
 
     private Tensor heads(Scope scope, String name, long tokens, int width) {
@@ -58,21 +62,54 @@ final class LatentAttention implements MixerBlock {
     @Override
     public void forward(Tensor x, Batch batch, Tape tape, Tensor y, Scope scope) {
         var saved = (LatentTape) tape;
+        project(x, batch, saved, scope, LatentProjection::forward);
+        softmax.forward(batch, saved.softmax, scope);
+        linears.forward(saved.softmax.mixed(), output, saved.outputZ, y, scope);
+    }
+
+    @Override
+    public boolean keepsResult(ActivationLevel level) {
+        return level.keeps(ActivationLevel.ATTN);
+    }
+
+    @Override
+    public void recompute(Tensor x, Batch batch, ActivationLevel level, Tape tape, Scope scope) {
+        var saved = (LatentTape) tape;
+        if (level.keeps(ActivationLevel.QKV)) {
+            query.normalize(saved.query);
+            keyValue.normalize(saved.keyValue);
+        } else {
+            project(x, batch, saved, scope, LatentProjection::recompute);
+        }
+        softmax.recompute(batch, level, saved.softmax, scope);
+    }
+
+    @Override
+    public void output(Tape tape, Tensor y, Scope scope) {
+        var saved = (LatentTape) tape;
+        linears.recompute(saved.softmax.mixed(), output, saved.outputZ, y, scope);
+    }
+
+    /// Through a latent, for the first time or again.
+    @FunctionalInterface
+    private interface Projecting {
+        void run(LatentProjection projection, Tensor x, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope);
+    }
+
+    private void project(Tensor x, Batch batch, LatentTape saved, Scope scope, Projecting projecting) {
         var inner = saved.softmax;
         try (Scope scratch = scope.child("latent")) {
-            query.forward(x, saved.query, inner.query(), null, scratch);
+            projecting.run(query, x, saved.query, inner.query(), null, scratch);
             rotateTail(inner.query(), batch, Direction.FORWARD, scratch);
             Tensor shared = sharedKey(scratch, x.dim(0));
             Tensor keyValues = heads(scratch, "attention.keyValue", x.dim(0), config.plainDim() + config.valueDim());
-            keyValue.forward(x, saved.keyValue, keyValues, shared, scratch);
+            projecting.run(keyValue, x, saved.keyValue, keyValues, shared, scratch);
             softmax.rotate(shared, batch, Direction.FORWARD);
             ElementwiseOps copies = backend.elementwise();
             copies.copyColumns(keyValues, 0, inner.key(), 0, config.plainDim());
             copies.copyColumns(shared, 0, inner.key(), config.plainDim(), rotated);
             copies.copyColumns(keyValues, config.plainDim(), inner.value(), 0, config.valueDim());
         }
-        softmax.forward(batch, inner, scope);
-        linears.forward(inner.mixed(), output, saved.outputZ, y, scope);
     }
 
     private Tensor sharedKey(Scope scope, long tokens) {

@@ -17,32 +17,53 @@ record LatentProjection(Backend backend, Linear down, Tensor norm, Linear up, in
     /// @param latent [tokens, rank], before the norm
     record LatentProjectionTape(Tensor latent, Tensor normed, Tensor rstd, Tensor downZ, Tensor upZ) {}
 
-    LatentProjectionTape tape(Scope scope, long tokens) {
+    LatentProjectionTape tape(TapeTensors tensors, long tokens) {
         var linears = new LinearPass(backend);
-        Tensor upZ = linears.z(scope, up, tokens);
+        Tensor upZ = linears.z(tensors, up, tokens);
         return down == null ? new LatentProjectionTape(null, null, null, null, upZ)
-                : new LatentProjectionTape(scope.allocate("latent", backend.activationType(), tokens, rank),
-                        scope.allocate("latent.normed", backend.activationType(), tokens, rank),
-                        scope.allocate("latent.rstd", DType.FLOAT32, tokens), linears.z(scope, down, tokens), upZ);
+                : new LatentProjectionTape(tensors.take(ActivationLevel.QKV, "latent", backend.activationType(), tokens, rank),
+                        tensors.scratch("latent.normed", backend.activationType(), tokens, rank),
+                        tensors.scratch("latent.rstd", DType.FLOAT32, tokens), linears.z(tensors, down, tokens), upZ);
     }
 
     /// @param beyond [tokens, 1, down.out - rank], written, or null where that is nothing
     void forward(Tensor x, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope) {
-        var linears = new LinearPass(backend);
+        run(new LinearPass(backend)::forward, x, tape, y, beyond, scope);
+    }
+
+    /// The same with the forward pass's z's.
+    void recompute(Tensor x, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope) {
+        run(new LinearPass(backend)::recompute, x, tape, y, beyond, scope);
+    }
+
+    /// A product, for the first time or again.
+    @FunctionalInterface
+    private interface Product {
+        void run(Tensor x, Linear layer, Tensor z, Tensor y, Scope scope);
+    }
+
+    private void run(Product product, Tensor x, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope) {
         if (down == null) {
-            linears.forward(x, up, tape.upZ, y, scope);
+            product.run(x, up, tape.upZ, y, scope);
             return;
         }
         if (beyond == null) {
-            linears.forward(x, down, tape.downZ, tape.latent, scope);
+            product.run(x, down, tape.downZ, tape.latent, scope);
         } else {
             Tensor whole = scope.allocate("latent.whole", backend.activationType(), x.dim(0), down.weight().out());
-            linears.forward(x, down, tape.downZ, whole, scope);
+            product.run(x, down, tape.downZ, whole, scope);
             backend.elementwise().copyColumns(whole, 0, tape.latent, 0, rank);
             backend.elementwise().copyColumns(whole, rank, beyond, 0, Math.toIntExact(beyond.dim(-1)));
         }
-        backend.norm().rmsNorm(tape.latent, norm, (float) Latent.NORM_EPSILON, tape.normed, tape.rstd);
-        linears.forward(tape.normed, up, tape.upZ, y, scope);
+        normalize(tape);
+        product.run(tape.normed, up, tape.upZ, y, scope);
+    }
+
+    /// What is not kept along with the latent.
+    void normalize(LatentProjectionTape tape) {
+        if (down != null) {
+            backend.norm().rmsNorm(tape.latent, norm, (float) Latent.NORM_EPSILON, tape.normed, tape.rstd);
+        }
     }
 
     /// @param dBeyond gradient of what went past, or null where that was nothing

@@ -10,14 +10,21 @@ import dev.sluice.compute.Tensor;
 /// is read as [tokens, heads * width].
 record LinearPass(Backend backend) {
     /// What LoRA keeps between its two matrices: [tokens, rank], or null without an adapter.
-    Tensor z(Scope scope, Linear layer, long tokens) {
+    Tensor z(TapeTensors tensors, Linear layer, long tokens) {
         return layer == null || layer.rank() == 0 ? null
-                : scope.allocate("lora.z", backend.activationType(), tokens, layer.rank());
+                : tensors.take(ActivationLevel.INPUT, "lora.z", backend.activationType(), tokens, layer.rank());
     }
 
     void forward(Tensor x, Linear layer, Tensor z, Tensor y, Scope scope) {
         try (Scope scratch = scope.child("linear")) {
             backend.linear().forward(matrix(x), layer, z, matrix(y), scratch);
+        }
+    }
+
+    /// The product again, with the forward pass's z.
+    void recompute(Tensor x, Linear layer, Tensor z, Tensor y, Scope scope) {
+        try (Scope scratch = scope.child("linear")) {
+            backend.linear().recompute(matrix(x), layer, z, matrix(y), scratch);
         }
     }
 

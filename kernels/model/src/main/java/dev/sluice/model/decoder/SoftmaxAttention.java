@@ -26,11 +26,9 @@ final class SoftmaxAttention {
     /// @param lse FLOAT32 [tokens, heads]
     record Tape(Tensor query, Tensor key, Tensor value, Tensor mixed, Tensor lse) {}
 
-    Tape tape(Scope scope, Tensor query, Tensor key, Tensor value) {
-        long tokens = query.dim(0);
-        return new Tape(query, key, value,
-                scope.allocate("attention.mixed", backend.activationType(), tokens, shape.heads(), shape.valueDim()),
-                scope.allocate("attention.lse", DType.FLOAT32, tokens, shape.heads()));
+    Tape tape(TapeTensors tensors, long tokens, Tensor query, Tensor key, Tensor value) {
+        return new Tape(query, key, value, tensors.take(ActivationLevel.ATTN, "attention.mixed", backend.activationType(), tokens,
+                shape.heads(), shape.valueDim()), tensors.take(ActivationLevel.ATTN, "attention.lse", DType.FLOAT32, tokens, shape.heads()));
     }
 
     void rotate(Tensor heads, Batch batch, Direction direction) {
@@ -40,6 +38,13 @@ final class SoftmaxAttention {
     void forward(Batch batch, Tape tape, Scope scope) {
         try (Scope scratch = scope.child("attention")) {
             backend.attention().forward(tape.query, tape.key, tape.value, batch.segments(), shape, tape.mixed, tape.lse, scratch);
+        }
+    }
+
+    /// Attends again, unless the result is kept.
+    void recompute(Batch batch, ActivationLevel level, Tape tape, Scope scope) {
+        if (!level.keeps(ActivationLevel.ATTN)) {
+            forward(batch, tape, scope);
         }
     }
 

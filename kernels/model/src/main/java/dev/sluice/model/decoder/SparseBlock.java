@@ -43,10 +43,17 @@ final class SparseBlock implements FeedForwardBlock {
     record SparseTape(Tensor logits, ExpertOps.Tape experts, FeedForwardBlock.Tape shared) implements Tape {}
 
     @Override
-    public Tape tape(Scope scope, long tokens) {
-        return new SparseTape(scope.allocate("router.logits", DType.FLOAT32, tokens, router.experts()),
-                ExpertOps.Tape.allocate(scope, backend.activationType(), tokens * router.topK(), experts),
-                shared == null ? null : shared.tape(scope, tokens));
+    public Tape tape(TapeTensors tensors, long tokens) {
+        long rows = tokens * router.topK();
+        return new SparseTape(tensors.take(ActivationLevel.ALL, "router.logits", DType.FLOAT32, tokens, router.experts()),
+                new ExpertOps.Tape(tensors.take(ActivationLevel.ALL, "experts.gateUp", backend.activationType(), rows,
+                        experts.gateUp().out()), z(tensors, "experts.gateUpZ", rows, experts.gateUpRank()),
+                        z(tensors, "experts.downZ", rows, experts.downRank())),
+                shared == null ? null : shared.tape(tensors, tokens));
+    }
+
+    private Tensor z(TapeTensors tensors, String name, long rows, int rank) {
+        return rank == 0 ? null : tensors.take(ActivationLevel.INPUT, name, backend.activationType(), rows, rank);
     }
 
     @Override
@@ -65,17 +72,39 @@ final class SparseBlock implements FeedForwardBlock {
     }
 
     @Override
-    public void forward(Tensor x, Routing routing, Pass pass, boolean outputWanted, Tape tape, Tensor y, Scope scope) {
+    public void forward(Tensor x, Routing routing, Tape tape, Tensor y, Scope scope) {
         var saved = (SparseTape) tape;
         try (Scope scratch = scope.child("router")) {
-            switch (pass) {
-                case FIRST -> backend.router().route(x, router, saved.logits, routing, scratch);
-                case AGAIN -> backend.router().logits(x, router, saved.logits, scratch);
-            }
+            backend.router().route(x, router, saved.logits, routing, scratch);
         }
         if (shared != null) {
-            shared.forward(x, routing, pass, outputWanted, saved.shared, y, scope);
+            shared.forward(x, routing, saved.shared, y, scope);
         }
+        experts(x, routing, saved, y, scope);
+    }
+
+    @Override
+    public void recompute(Tensor x, Routing routing, ActivationLevel level, Tape tape, Tensor y, Scope scope) {
+        var saved = (SparseTape) tape;
+        boolean kept = level.keeps(ActivationLevel.ALL);
+        if (shared != null) {
+            shared.recompute(x, routing, level, saved.shared, y, scope);
+        }
+        if (!kept) {
+            try (Scope scratch = scope.child("router")) {
+                backend.router().logits(x, router, saved.logits, scratch);
+            }
+        }
+        if (y != null) {
+            experts(x, routing, saved, y, scope);
+        } else if (!kept) {
+            try (Scope scratch = scope.child("experts")) {
+                backend.experts().recompute(x, routing, experts, saved.experts, scratch);
+            }
+        }
+    }
+
+    private void experts(Tensor x, Routing routing, SparseTape saved, Tensor y, Scope scope) {
         try (Scope scratch = scope.child("experts")) {
             backend.experts().forward(x, routing, experts, saved.experts, y, mode(), scratch);
         }

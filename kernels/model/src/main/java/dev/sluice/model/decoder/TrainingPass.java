@@ -6,27 +6,31 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.Routing;
-import dev.sluice.model.decoder.FeedForwardBlock.Pass;
 import dev.sluice.model.lora.AdapterLayout;
 import dev.sluice.model.lora.LoraSite;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/// Forward and backward pass of one micro-batch. Kept between the two are every layer's input and routing, and with
-/// `checkpointing` off also everything inside the layers; with it on a layer is computed again, with the saved picks.
+/// Forward and backward pass of one micro-batch. Kept between the two are every layer's input and routing, and of what is inside
+/// the layers as much as the policy says; the rest is computed again, with the saved picks.
 public final class TrainingPass {
     private final Decoder decoder;
     private final Backend backend;
-    private final boolean checkpointing;
+    private final ActivationPolicy policy;
     private final int lowest;
 
     /// @param layout which layers have an adapter: below the lowest of them nothing is differentiated
-    public TrainingPass(Decoder decoder, AdapterLayout layout, boolean checkpointing) {
+    /// @param policy one level per layer
+    public TrainingPass(Decoder decoder, AdapterLayout layout, ActivationPolicy policy) {
         this.decoder = decoder;
         this.backend = decoder.backend();
-        this.checkpointing = checkpointing;
+        this.policy = policy;
         int layers = decoder.layers().size();
+        if (policy.layers().size() != layers) {
+            throw new IllegalArgumentException("the policy for activations is for " + policy.layers().size() + " layers, the model has "
+                    + layers);
+        }
         this.lowest = layout.sites().stream().map(LoraSite::layer).filter(layer -> layer >= 0).min(Integer::compare)
                 .orElse(layers);
     }
@@ -57,7 +61,7 @@ public final class TrainingPass {
     }
 
     /// @param inputs input of every layer, and of the final norm
-    private record Saved(List<Tensor> inputs, List<Routing> routings, List<DecoderLayer.Tape> tapes, Tensor offsets,
+    private record Saved(List<Tensor> inputs, List<Routing> routings, List<DecoderLayer.Kept> kept, Tensor offsets,
             Tensor rstd) {}
 
     private Saved allocate(Batch batch, Scope step) {
@@ -72,9 +76,7 @@ public final class TrainingPass {
             saved.routings.add(layer.feedForward().routing(step, batch.tokens(), offsets.view("router.offsets", at, counts[i])));
             at += counts[i];
             saved.inputs.add(decoder.stream(step, batch, "layer.input"));
-            if (!checkpointing) {
-                saved.tapes.add(layer.tape(step, saved.inputs.getFirst()));
-            }
+            saved.kept.add(layer.keep(policy.layers().get(i), step, batch.tokens()));
         }
         return saved;
     }
@@ -85,8 +87,8 @@ public final class TrainingPass {
             DecoderLayer layer = decoder.layers().get(i);
             Tensor x = saved.inputs.get(i);
             try (Scope scope = step.child("layer")) {
-                var tape = checkpointing ? layer.tape(scope, x) : saved.tapes.get(i);
-                layer.forward(x, batch, saved.routings.get(i), Pass.FIRST, tape, saved.inputs.get(i + 1), scope);
+                var tape = layer.tape(saved.kept.get(i), scope, batch.tokens());
+                layer.forward(x, batch, saved.routings.get(i), tape, saved.inputs.get(i + 1), scope);
             }
         }
     }
@@ -107,18 +109,9 @@ public final class TrainingPass {
     }
 
     private void backward(int index, Batch batch, Saved saved, Tensor gradient, Scope step) {
-        DecoderLayer layer = decoder.layers().get(index);
-        Tensor x = saved.inputs.get(index);
-        Routing routing = saved.routings.get(index);
         try (Scope scope = step.child("layer backward")) {
-            var tape = checkpointing ? layer.tape(scope, x) : saved.tapes.get(index);
-            if (checkpointing) {
-                try (Scope again = scope.child("layer again")) {
-                    Tensor unused = decoder.stream(again, batch, "layer.output");
-                    layer.forward(x, batch, routing, Pass.AGAIN, tape, unused, again);
-                }
-            }
-            layer.backward(gradient, x, batch, routing, tape, index == lowest, scope);
+            decoder.layers().get(index).backward(gradient, saved.inputs.get(index), batch, saved.routings.get(index),
+                    saved.kept.get(index), index == lowest, scope);
         }
     }
 }

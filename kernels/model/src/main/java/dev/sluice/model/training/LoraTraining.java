@@ -9,6 +9,8 @@ import dev.sluice.compute.op.OptimizerOps.AdamW;
 import dev.sluice.compute.op.ParameterArena;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
+import dev.sluice.model.decoder.ActivationLevel;
+import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.Decoder;
 import dev.sluice.model.decoder.HostCopy;
 import dev.sluice.model.decoder.LoraBinding;
@@ -35,10 +37,18 @@ public final class LoraTraining implements AutoCloseable {
     private long completed;
     private long peakStepBytes;
 
-    /// Starts at step 0 from the adapter's numbers; the adapter itself is not changed.
+    /// Keeps no more of a layer than its input.
     ///
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers if the run's state does not fit
     public LoraTraining(BaseModel model, Adapter adapter, TrainingSettings settings) {
+        this(model, adapter, settings, ActivationPolicy.uniform(ActivationLevel.INPUT, model.config().layers()));
+    }
+
+    /// Starts at step 0 from the adapter's numbers; the adapter itself is not changed.
+    ///
+    /// @param policy what layers keep for the backward pass; the numbers that are trained do not depend on it
+    /// @throws dev.sluice.compute.OutOfMemoryException with the numbers if the run's state does not fit
+    public LoraTraining(BaseModel model, Adapter adapter, TrainingSettings settings, ActivationPolicy policy) {
         this.backend = model.backend();
         this.start = adapter;
         this.settings = settings;
@@ -53,7 +63,7 @@ public final class LoraTraining implements AutoCloseable {
         parameters.write(adapter.values());
         var binding = new LoraBinding(adapter.layout(), parameters.values(), parameters.gradients());
         this.decoder = new Decoder(model, binding);
-        this.pass = new TrainingPass(decoder, adapter.layout(), settings.gradientCheckpointing());
+        this.pass = new TrainingPass(decoder, adapter.layout(), policy);
     }
 
     /// One optimiser step over some micro-batches; their gradients accumulate. The loss is the mean over all their

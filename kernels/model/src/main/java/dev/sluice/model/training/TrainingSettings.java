@@ -8,10 +8,8 @@ package dev.sluice.model.training;
 /// @param totalSteps optimiser steps of the whole run, for the schedule
 /// @param weightDecay decoupled weight decay
 /// @param maxGradNorm global gradient norm to clip to; infinity never clips
-/// @param gradientCheckpointing keep only every layer's input and routing, and compute the layer again in the backward
-///     pass: less memory for about a third more time
 public record TrainingSettings(double learningRate, Schedule schedule, long warmupSteps, long totalSteps, double beta1,
-        double beta2, double epsilon, double weightDecay, double maxGradNorm, boolean gradientCheckpointing) {
+        double beta2, double epsilon, double weightDecay, double maxGradNorm) {
     public TrainingSettings {
         require(learningRate >= 0 && learningRate < Double.POSITIVE_INFINITY, "learning_rate must be at least 0", learningRate);
         require(totalSteps > 0, "max_steps must be at least 1", totalSteps);
@@ -23,24 +21,19 @@ public record TrainingSettings(double learningRate, Schedule schedule, long warm
         require(maxGradNorm > 0, "max_grad_norm must be positive", maxGradNorm);
     }
 
-    /// AdamW with betas 0.9 and 0.999, epsilon 1e-8, no weight decay, clip at 1, checkpointing on.
+    /// AdamW with betas 0.9 and 0.999, epsilon 1e-8, no weight decay, clip at 1.
     public static TrainingSettings of(double learningRate, Schedule schedule, long warmupSteps, long totalSteps) {
-        return new TrainingSettings(learningRate, schedule, warmupSteps, totalSteps, 0.9, 0.999, 1e-8, 0, 1, true);
+        return new TrainingSettings(learningRate, schedule, warmupSteps, totalSteps, 0.9, 0.999, 1e-8, 0, 1);
     }
 
     public TrainingSettings withWeightDecay(double newWeightDecay) {
         return new TrainingSettings(learningRate, schedule, warmupSteps, totalSteps, beta1, beta2, epsilon,
-                newWeightDecay, maxGradNorm, gradientCheckpointing);
+                newWeightDecay, maxGradNorm);
     }
 
     public TrainingSettings withMaxGradNorm(double newMaxGradNorm) {
         return new TrainingSettings(learningRate, schedule, warmupSteps, totalSteps, beta1, beta2, epsilon, weightDecay,
-                newMaxGradNorm, gradientCheckpointing);
-    }
-
-    public TrainingSettings withGradientCheckpointing(boolean on) {
-        return new TrainingSettings(learningRate, schedule, warmupSteps, totalSteps, beta1, beta2, epsilon, weightDecay,
-                maxGradNorm, on);
+                newMaxGradNorm);
     }
 
     private static void require(boolean holds, String rule, double value) {

@@ -37,8 +37,7 @@ final class TrainingState {
     TrainingState(Backend backend, ParameterArena parameters, AdapterLayout layout, TrainingSettings settings) {
         this.backend = backend;
         this.parameters = parameters;
-        // Whether layers are computed again may differ between two attempts of a run, by the memory that each finds.
-        this.identity = Digests.sha256(settings.withGradientCheckpointing(true) + "\n" + layout);
+        this.identity = Digests.sha256(settings + "\n" + layout);
     }
 
     /// What is not a tensor.

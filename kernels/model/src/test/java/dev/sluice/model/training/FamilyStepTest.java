@@ -8,6 +8,8 @@ import dev.sluice.model.BaseModel;
 import dev.sluice.model.Golden;
 import dev.sluice.model.OracleCase;
 import dev.sluice.model.TokenRow;
+import dev.sluice.model.decoder.ActivationLevel;
+import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.Adapter;
 import java.nio.file.Path;
@@ -44,8 +46,9 @@ class FamilyStepTest {
             Adapter start = Adapter.read(model, oracle.adapterInit());
             var norms = new HashSet<Double>();
             for (boolean again : new boolean[] {true, false}) {
-                var settings = oracle.settings().withGradientCheckpointing(again);
-                try (var one = new LoraTraining(model, start, settings); var other = new LoraTraining(model, start, settings)) {
+                var policy = ActivationPolicy.uniform(again ? ActivationLevel.INPUT : ActivationLevel.ALL, model.config().layers());
+                try (var one = new LoraTraining(model, start, oracle.settings(), policy);
+                        var other = new LoraTraining(model, start, oracle.settings(), policy)) {
                     norms.add(one.step(List.of(shorter)).gradNorm());
                     other.step(List.of(longer));
                     long planned = MemoryPlan.of(oracle.model(), backend, start.settings(), again).bytesPerToken()

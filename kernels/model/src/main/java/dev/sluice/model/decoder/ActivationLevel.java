@@ -1,0 +1,24 @@
+package dev.sluice.model.decoder;
+
+/// How much of a layer is kept from its forward pass for its backward pass; what is not is computed again. Each level keeps what
+/// those before it keep, too. Whatever the level, the numbers are the same, bit for bit.
+///
+/// No level keeps what is cheap to compute again: outputs of RMSNorm, of gated activations and of rotations.
+public enum ActivationLevel {
+    /// The layer's input, its routing, and what LoRA has between its two matrices.
+    INPUT,
+    /// And attention's result with its softmax denominators: attention never runs again. A short convolution keeps nothing here, since
+    /// all of it but its products is cheap.
+    ATTN,
+    /// And the residual stream between the two halves: the mixer's output product does not run again.
+    MID,
+    /// And queries, keys and values as projected (latent attention: its latents too; a short convolution: what its input product gives):
+    /// no product of the mixer runs again.
+    QKV,
+    /// And the router's logits and what goes into the feed-forward layer's activations: no product runs again.
+    ALL;
+
+    boolean keeps(ActivationLevel other) {
+        return compareTo(other) >= 0;
+    }
+}

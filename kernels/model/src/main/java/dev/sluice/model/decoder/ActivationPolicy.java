@@ -1,0 +1,44 @@
+package dev.sluice.model.decoder;
+
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/// What each layer keeps for the backward pass.
+///
+/// @param layers one level per layer
+public record ActivationPolicy(List<ActivationLevel> layers) {
+    public ActivationPolicy {
+        layers = List.copyOf(layers);
+    }
+
+    /// The same level everywhere.
+    public static ActivationPolicy uniform(ActivationLevel level, int layers) {
+        return new ActivationPolicy(Collections.nCopies(layers, level));
+    }
+
+    /// The same, but for one layer.
+    ActivationPolicy with(int layer, ActivationLevel level) {
+        return new ActivationPolicy(IntStream.range(0, layers.size()).mapToObj(i -> i == layer ? level : layers.get(i)).toList());
+    }
+
+    /// How many layers keep how much, such as `48 layers keep attn, 21 of them mid`.
+    public String describe() {
+        return Stream.of(ActivationLevel.values()).filter(level -> count(level) > 0 && !replaced(level)).map(level ->
+                count(level) + " layers keep " + level.name().toLowerCase(Locale.ROOT)).collect(Collectors.joining(", "))
+                .replaceAll("(, \\d+) layers keep", "$1 of them");
+    }
+
+    /// Whether every layer keeps more than that.
+    private boolean replaced(ActivationLevel level) {
+        return level != ActivationLevel.ALL && layers.stream().allMatch(own -> own.compareTo(level) > 0);
+    }
+
+    /// Layers that keep at least that much.
+    private long count(ActivationLevel level) {
+        return layers.stream().filter(own -> own.keeps(level)).count();
+    }
+}
