@@ -8,7 +8,7 @@ namespace attention {
 
 constexpr float LOG2_E = 1.4426950408889634f, LN_2 = 0.6931471805599453f;
 
-// Where 16-byte chunk c of row r lies in a tile of HEAD bf16 columns (64 or 128).
+// Where 16-byte chunk c of row r lies in a tile of HEAD bf16 columns, a multiple of 64.
 template <int HEAD>
 __device__ __forceinline__ uint32_t at(int r, int c) { return r * HEAD * 2 + ((c ^ (r & 7)) << 4); }
 
@@ -55,16 +55,16 @@ __device__ __forceinline__ void right_transposed(uint32_t (&f)[4], uint32_t tile
     ptx::load_matrices_transposed(f, tile + at<HEAD>(first + (lane & 15), n * 2 + lane / 16));
 }
 
-// Writes this warp's 16 rows x HEAD accumulators as bf16 through its own 16 rows of a tile that nobody else reads any more.
+// Writes this warp's 16 rows x HEAD accumulators as bf16 through `tile`, 16 rows that only this warp still reads.
 template <int HEAD>
-__device__ __forceinline__ void store_rows(uint32_t tile, const float (&acc)[HEAD / 8][4], float scale_low, float scale_high, bf16* p, int row_in_tile,
-                                           int first, int end, int width, long long stride) {
+__device__ __forceinline__ void store_rows(uint32_t tile, const float (&acc)[HEAD / 8][4], float scale_low, float scale_high, bf16* p, int first, int end,
+                                           int width, long long stride) {
     const int lane = threadIdx.x % 32;
     __syncwarp();
 #pragma unroll
     for (int n = 0; n < HEAD / 8; n++) {
-        ptx::store4(tile + at<HEAD>(row_in_tile + lane / 4, n) + lane % 4 * 4, pack(acc[n][0] * scale_low, acc[n][1] * scale_low));
-        ptx::store4(tile + at<HEAD>(row_in_tile + lane / 4 + 8, n) + lane % 4 * 4, pack(acc[n][2] * scale_high, acc[n][3] * scale_high));
+        ptx::store4(tile + at<HEAD>(lane / 4, n) + lane % 4 * 4, pack(acc[n][0] * scale_low, acc[n][1] * scale_low));
+        ptx::store4(tile + at<HEAD>(lane / 4 + 8, n) + lane % 4 * 4, pack(acc[n][2] * scale_high, acc[n][3] * scale_high));
     }
     __syncwarp();
     if (width % 8 != 0) {
@@ -73,7 +73,7 @@ __device__ __forceinline__ void store_rows(uint32_t tile, const float (&acc)[HEA
 #pragma unroll 1
         for (int i = lane; i < 16 * width; i += 32) {
             const int r = i / width, c = i % width;
-            if (first + r < end) out[(first + r) * stride + c] = raw[(at<HEAD>(row_in_tile + r, c / 8) + c % 8 * 2) / 2];
+            if (first + r < end) out[(first + r) * stride + c] = raw[(at<HEAD>(r, c / 8) + c % 8 * 2) / 2];
         }
         return;
     }
@@ -82,7 +82,7 @@ __device__ __forceinline__ void store_rows(uint32_t tile, const float (&acc)[HEA
     for (int i = 0; i < 16 * CHUNKS / 32; i++) {
         const int chunk = lane + i * 32, r = chunk / CHUNKS, c = chunk % CHUNKS;
         if (first + r < end && c * 8 < width) {
-            *reinterpret_cast<uint4*>(p + (first + r) * stride + c * 8) = ptx::load16(tile + at<HEAD>(row_in_tile + r, c));
+            *reinterpret_cast<uint4*>(p + (first + r) * stride + c * 8) = ptx::load16(tile + at<HEAD>(r, c));
         }
     }
 }

@@ -3,10 +3,12 @@
  * Shapes    q [tokens, heads, head_dim]  k [tokens, kv_heads, head_dim]  v [tokens, kv_heads, value_dim]  out [tokens, heads, value_dim] bf16
  *           lse [tokens, heads] f32   sinks [heads] f32 | bf16 | f16 or null   starts [documents + 1] int32
  *           first_key, last_query [tokens] int32: key j and query i see each other where first_key[i] <= j <= i; last_query[j] is the last such i
- * Requires  head_dim and value_dim at most HEAD (64 or 128); multiples of 8 for speed      Accumulates fp32; probabilities bf16
+ * Requires  head_dim at most HEAD and value_dim at most VALUE: 64 and 64, 128 and 128, 192 and 128, 256 and 256; multiples of 8 for speed
+ *           Accumulates fp32; probabilities bf16
  * Launch    bounds: grid ceil(tokens / FLAT_THREADS), block FLAT_THREADS
- *           forward: grid (ceil(tokens / ATTENTION_FORWARD_QUERIES), heads), block ATTENTION_FORWARD_THREADS,
- *           dynamic shared (ATTENTION_FORWARD_QUERIES + 4 * ATTENTION_KEYS) * HEAD * 2 bytes
+ *           forward: grid (ceil(tokens / QUERIES), heads), block 2 QUERIES, dynamic shared (QUERIES HEAD + 2 KEYS (HEAD + VALUE)) * 2 bytes;
+ *           QUERIES and KEYS are ATTENTION_FORWARD_QUERIES and ATTENTION_KEYS, beyond 128 columns ATTENTION_WIDE_QUERIES and ATTENTION_WIDE_KEYS:
+ *           at most 96 KiB, which every device from 8.0 on has
  * Bound by  mma.sync      Source  Dao 2023, FlashAttention-2, section 3.1      Twin  CudaAttention.java */
 #include "attention.cuh"
 
@@ -26,14 +28,24 @@ attention_bounds(const int* starts, int documents, int tokens, int window, int* 
 
 namespace attention {
 
+// Adds to the scores of 16 queries and keys 16 n .., 16 n + 8 .. what columns 16 i .. 16 i + 15 give.
 template <int HEAD>
+__device__ __forceinline__ void score(float (&even)[4], float (&odd)[4], const uint32_t (&fq)[4], uint32_t keys, int n, int i) {
+    uint32_t fk[4];
+    right<HEAD>(fk, keys, n * 16, i);
+    ptx::multiply_add(even, fq, fk[0], fk[1]);
+    ptx::multiply_add(odd, fq, fk[2], fk[3]);
+}
+
+// KEEP: the queries stay in registers, where the sums leave room for them.
+template <int HEAD, int VALUE, int QUERIES, int KEYS, bool KEEP>
 __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16* v, const int* first_key, const void* sinks, int sink_format,
                                         bf16* out, float* lse, int tokens, int heads, int kv_heads, int head_dim, int value_dim, float scale) {
-    constexpr int QUERIES = ATTENTION_FORWARD_QUERIES, KEYS = ATTENTION_KEYS, THREADS = ATTENTION_FORWARD_THREADS;
-    static_assert(QUERIES == THREADS / 32 * 16);
-    constexpr uint32_t TILE = KEYS * HEAD * 2;
+    constexpr int THREADS = QUERIES / 16 * 32;
+    constexpr uint32_t K_TILE = KEYS * HEAD * 2, V_TILE = KEYS * VALUE * 2;
+    static_assert(VALUE <= HEAD, "the output leaves through the tile of queries");
     extern __shared__ __align__(128) uint8_t dynamic[];
-    const uint32_t q_tile = ptx::shared_address(dynamic), k_tile = q_tile + QUERIES * HEAD * 2, v_tile = k_tile + 2 * TILE;
+    const uint32_t q_tile = ptx::shared_address(dynamic), k_tile = q_tile + QUERIES * HEAD * 2, v_tile = k_tile + 2 * K_TILE;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, head = blockIdx.y, kv_head = head / (heads / kv_heads);
     const int q0 = (gridDim.x - 1 - blockIdx.x) * QUERIES;    // the longest first
     const long long q_stride = static_cast<long long>(heads) * head_dim, k_stride = static_cast<long long>(kv_heads) * head_dim;
@@ -51,35 +63,39 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
 
     load_tile<HEAD, QUERIES, THREADS>(q_tile, q, q0, tokens, head_dim, q_stride);
     load_tile<HEAD, KEYS, THREADS>(k_tile, k, block_begin * KEYS, tokens, head_dim, k_stride);
-    load_tile<HEAD, KEYS, THREADS>(v_tile, v, block_begin * KEYS, tokens, value_dim, v_stride);
+    load_tile<VALUE, KEYS, THREADS>(v_tile, v, block_begin * KEYS, tokens, value_dim, v_stride);
     ptx::commit_copies();
 
-    uint32_t fq[HEAD / 16][4];
-    float acc[HEAD / 8][4] = {}, maximum[2] = {-INFINITY, -INFINITY}, total[2] = {};
+    uint32_t kept[KEEP ? HEAD / 16 : 1][4];
+    float acc[VALUE / 8][4] = {}, maximum[2] = {-INFINITY, -INFINITY}, total[2] = {};
     const float scale2 = scale * LOG2_E;
     for (int block = block_begin; block < block_end; block++) {
-        const uint32_t buffer = (block - block_begin) % 2 * TILE;
+        const uint32_t side = (block - block_begin) % 2, k_now = k_tile + side * K_TILE, v_now = v_tile + side * V_TILE;
         ptx::wait_copies<0>();
         __syncthreads();
-        if (block == block_begin) {
+        if (KEEP && block == block_begin) {
 #pragma unroll
-            for (int i = 0; i < HEAD / 16; i++) left<HEAD>(fq[i], q_tile, warp * 16, i);
+            for (int i = 0; i < HEAD / 16; i++) left<HEAD>(kept[i], q_tile, warp * 16, i);
         }
         if (block + 1 < block_end) {
-            load_tile<HEAD, KEYS, THREADS>(k_tile + (TILE - buffer), k, (block + 1) * KEYS, tokens, head_dim, k_stride);
-            load_tile<HEAD, KEYS, THREADS>(v_tile + (TILE - buffer), v, (block + 1) * KEYS, tokens, value_dim, v_stride);
+            load_tile<HEAD, KEYS, THREADS>(k_tile + (side ^ 1) * K_TILE, k, (block + 1) * KEYS, tokens, head_dim, k_stride);
+            load_tile<VALUE, KEYS, THREADS>(v_tile + (side ^ 1) * V_TILE, v, (block + 1) * KEYS, tokens, value_dim, v_stride);
         }
         ptx::commit_copies();
 
         float s[KEYS / 8][4] = {};
+        if constexpr (KEEP) {
 #pragma unroll
-        for (int n = 0; n < KEYS / 16; n++) {
+            for (int n = 0; n < KEYS / 16; n++)
+#pragma unroll
+                for (int i = 0; i < HEAD / 16; i++) score<HEAD>(s[n * 2], s[n * 2 + 1], kept[i], k_now, n, i);
+        } else {
 #pragma unroll
             for (int i = 0; i < HEAD / 16; i++) {
-                uint32_t fk[4];
-                right<HEAD>(fk, k_tile + buffer, n * 16, i);
-                ptx::multiply_add(s[n * 2], fq[i], fk[0], fk[1]);
-                ptx::multiply_add(s[n * 2 + 1], fq[i], fk[2], fk[3]);
+                uint32_t fq[4];
+                left<HEAD>(fq, q_tile, warp * 16, i);
+#pragma unroll
+                for (int n = 0; n < KEYS / 16; n++) score<HEAD>(s[n * 2], s[n * 2 + 1], fq, k_now, n, i);
             }
         }
         const int key0 = block * KEYS;
@@ -105,7 +121,7 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
             maximum[i] = largest;
             total[i] *= shrink;
 #pragma unroll
-            for (int n = 0; n < HEAD / 8; n++) acc[n][i * 2] *= shrink, acc[n][i * 2 + 1] *= shrink;
+            for (int n = 0; n < VALUE / 8; n++) acc[n][i * 2] *= shrink, acc[n][i * 2 + 1] *= shrink;
         }
 #pragma unroll
         for (int n = 0; n < KEYS / 8; n++)
@@ -119,9 +135,9 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
             const uint32_t fp[4] = {pack(s[2 * j][0], s[2 * j][1]), pack(s[2 * j][2], s[2 * j][3]),
                                     pack(s[2 * j + 1][0], s[2 * j + 1][1]), pack(s[2 * j + 1][2], s[2 * j + 1][3])};
 #pragma unroll
-            for (int n = 0; n < HEAD / 16; n++) {
+            for (int n = 0; n < VALUE / 16; n++) {
                 uint32_t fv[4];
-                right_transposed<HEAD>(fv, v_tile + buffer, j * 16, n);
+                right_transposed<VALUE>(fv, v_now, j * 16, n);
                 ptx::multiply_add(acc[n * 2], fp, fv[0], fv[1]);
                 ptx::multiply_add(acc[n * 2 + 1], fp, fv[2], fv[3]);
             }
@@ -143,19 +159,20 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
         inverse[i] = grow / total[i];
         if (lane % 4 == 0 && query[i] < tokens) lse[static_cast<long long>(query[i]) * heads + head] = (maximum[i] + log2f(total[i])) * LN_2;
     }
-    store_rows<HEAD>(q_tile, acc, inverse[0], inverse[1], out, warp * 16, q0 + warp * 16, tokens, value_dim, out_stride);
+    store_rows<VALUE>(q_tile + warp * 16 * HEAD * 2, acc, inverse[0], inverse[1], out, q0 + warp * 16, tokens, value_dim, out_stride);
 }
 
 }  // namespace attention
 
-extern "C" __global__ void __launch_bounds__(ATTENTION_FORWARD_THREADS)
-attention_forward_64(const bf16* q, const bf16* k, const bf16* v, const int* first_key, const void* sinks, int sink_format, bf16* out, float* lse,
-                     int tokens, int heads, int kv_heads, int head_dim, int value_dim, float scale) {
-    attention::forward<64>(q, k, v, first_key, sinks, sink_format, out, lse, tokens, heads, kv_heads, head_dim, value_dim, scale);
-}
-
-extern "C" __global__ void __launch_bounds__(ATTENTION_FORWARD_THREADS)
-attention_forward_128(const bf16* q, const bf16* k, const bf16* v, const int* first_key, const void* sinks, int sink_format, bf16* out, float* lse,
-                      int tokens, int heads, int kv_heads, int head_dim, int value_dim, float scale) {
-    attention::forward<128>(q, k, v, first_key, sinks, sink_format, out, lse, tokens, heads, kv_heads, head_dim, value_dim, scale);
-}
+#define ATTENTION_FORWARD(HEAD, VALUE, QUERIES, KEYS, KEEP)                                                                                        \
+    extern "C" __global__ void __launch_bounds__(QUERIES * 2)                                                                                     \
+    attention_forward_##HEAD(const bf16* q, const bf16* k, const bf16* v, const int* first_key, const void* sinks, int sink_format, bf16* out,    \
+                             float* lse, int tokens, int heads, int kv_heads, int head_dim, int value_dim, float scale) {                         \
+        attention::forward<HEAD, VALUE, QUERIES, KEYS, KEEP>(q, k, v, first_key, sinks, sink_format, out, lse, tokens, heads, kv_heads, head_dim, \
+                                                             value_dim, scale);                                                                   \
+    }
+ATTENTION_FORWARD(64, 64, ATTENTION_FORWARD_QUERIES, ATTENTION_KEYS, true)
+ATTENTION_FORWARD(128, 128, ATTENTION_FORWARD_QUERIES, ATTENTION_KEYS, true)
+ATTENTION_FORWARD(192, 128, ATTENTION_WIDE_QUERIES, ATTENTION_WIDE_KEYS, false)
+ATTENTION_FORWARD(256, 256, ATTENTION_WIDE_QUERIES, ATTENTION_WIDE_KEYS, false)
+#undef ATTENTION_FORWARD

@@ -5,18 +5,16 @@ import dev.sluice.compute.Scope;
 import dev.sluice.compute.Segments;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.AttentionOps;
+import java.util.List;
 
 /// Twin of `attention_forward.cu` and `attention_backward.cu`, which take every head that [HopperAttention] does not.
 final class CudaAttention implements AttentionOps {
-    private static final int FORWARD_QUERIES = TileSizes.of("ATTENTION_FORWARD_QUERIES");
-    private static final int FORWARD_THREADS = TileSizes.of("ATTENTION_FORWARD_THREADS");
     private static final int KEYS = TileSizes.of("ATTENTION_KEYS");
     private static final int BACKWARD_QUERIES = TileSizes.of("ATTENTION_BACKWARD_QUERIES");
     private static final int BACKWARD_THREADS = TileSizes.of("ATTENTION_BACKWARD_THREADS");
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int ROW_THREADS = TileSizes.of("ROW_THREADS");
     private static final long BLOCKS_PER_MULTIPROCESSOR = 8;
-    private static final int[] HEADS = {64, 128};
 
     private final Device device;
 
@@ -30,15 +28,15 @@ final class CudaAttention implements AttentionOps {
         int tokens = check(operation, q, k, v, segments, shape);
         out.require(operation, DType.BFLOAT16, tokens, shape.heads(), shape.valueDim());
         lse.require(operation, DType.FLOAT32, tokens, shape.heads());
-        int head = head(operation, shape);
+        var width = AttentionWidth.of(operation, shape);
         try (var own = scratch.child("attention.forward")) {
             var bounds = bounds(segments, shape, own);
             if (HopperAttention.suitsForward(device, shape)) {
                 new HopperAttention(device, shape, tokens).forward(q, k, v, bounds.firstKey(), out, lse);
                 return;
             }
-            device.launch("attention_forward_" + head).grid(Math.ceilDiv(tokens, FORWARD_QUERIES), shape.heads()).block(FORWARD_THREADS)
-                    .sharedBytes((FORWARD_QUERIES + 4 * KEYS) * head * 2)
+            device.launch("attention_forward_" + width.key()).grid(Math.ceilDiv(tokens, width.queries()), shape.heads())
+                    .block(width.forwardThreads()).sharedBytes(width.forwardBytes())
                     .pointer(q).pointer(k).pointer(v).pointer(bounds.firstKey()).pointerAndFormat(shape.sinks()).pointer(out).pointer(lse)
                     .int32(tokens).int32(shape.heads()).int32(shape.kvHeads()).int32(shape.headDim()).int32(shape.valueDim())
                     .float32(shape.scale()).run();
@@ -56,7 +54,7 @@ final class CudaAttention implements AttentionOps {
         dq.require(operation, DType.BFLOAT16, q.shape());
         dk.require(operation, DType.BFLOAT16, k.shape());
         dv.require(operation, DType.BFLOAT16, v.shape());
-        int head = head(operation, shape);
+        var width = AttentionWidth.of(operation, shape);
         try (var own = scratch.child("attention.backward")) {
             var bounds = bounds(segments, shape, own);
             if (HopperAttention.suitsBackward(device, shape)) {
@@ -68,10 +66,12 @@ final class CudaAttention implements AttentionOps {
                     .pointer(dOut).pointer(out).pointer(delta).int64(delta.elements()).int32(shape.valueDim()).run();
             int shares = shares(Math.ceilDiv(tokens, KEYS), shape);
             var partials = shares == 1 ? null : own.allocate("partials", DType.FLOAT32, shares, dk.elements() + dv.elements());
-            sizes(pass("attention_backward_keys_" + head, head, Math.ceilDiv(tokens, KEYS), shape.kvHeads(), shares)
-                    .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey())
-                    .pointer(bounds.lastQuery()).pointer(dk).pointer(dv).pointer(partials), tokens, shape);
-            sizes(pass("attention_backward_queries_" + head, head, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads(), 1)
+            for (String pass : width.apart() ? List.of("keys", "values") : List.of("keys")) {
+                sizes(pass(pass, width, Math.ceilDiv(tokens, KEYS), shape.kvHeads(), shares)
+                        .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey())
+                        .pointer(bounds.lastQuery()).pointer(dk).pointer(dv).pointer(partials), tokens, shape);
+            }
+            sizes(pass("queries", width, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads(), 1)
                     .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey())
                     .pointer(dq), tokens, shape);
             if (partials != null) {
@@ -97,9 +97,9 @@ final class CudaAttention implements AttentionOps {
                 .pointer(partials, first).pointer(out).int64(out.elements()).int32(shares).run();
     }
 
-    private Launch pass(String kernel, int head, int tiles, int heads, int shares) {
-        int numbers = 2 * 3 * BACKWARD_QUERIES * 4;
-        return device.launch(kernel).grid(tiles, heads, shares).block(BACKWARD_THREADS).sharedBytes(6 * KEYS * head * 2 + numbers);
+    private Launch pass(String over, AttentionWidth width, int tiles, int heads, int shares) {
+        return device.launch("attention_backward_" + over + "_" + width.key()).grid(tiles, heads, shares).block(BACKWARD_THREADS)
+                .sharedBytes(width.backwardBytes());
     }
 
     private static void sizes(Launch launch, int tokens, Shape shape) {
@@ -127,16 +127,5 @@ final class CudaAttention implements AttentionOps {
             Checks.vector(operation, shape.sinks(), shape.heads());
         }
         return tokens;
-    }
-
-    /// The compiled width that holds both head dimensions.
-    private static int head(String operation, Shape shape) {
-        for (int head : HEADS) {
-            if (Math.max(shape.headDim(), shape.valueDim()) <= head) {
-                return head;
-            }
-        }
-        throw new IllegalArgumentException(operation + ": head dimensions " + shape.headDim() + " and " + shape.valueDim()
-                + " are more than the " + HEADS[HEADS.length - 1] + " that the GPU kernels hold; use the cpu backend for this model");
     }
 }

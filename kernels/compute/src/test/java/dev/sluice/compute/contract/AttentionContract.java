@@ -9,6 +9,7 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.contract.World.Twin;
 import dev.sluice.compute.op.AttentionOps.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -32,6 +33,20 @@ public interface AttentionContract extends Contract {
         try (var world = world(heads * 31L + window)) {
             new Case(world, world.segments(1, 70, 1, 33), heads, kvHeads, width, valueWidth, window, false)
                     .assertForwardAndBackward();
+        }
+    }
+
+    /// gpt-oss: 64, sinks, windows of 128; DeepSeek: 192 and 128; GLM-4.7-Flash and Gemma 3: 256; and what only padding makes fit.
+    /// Document lengths, heads, key-value heads, head and value width, window, sinks.
+    @ParameterizedTest
+    @CsvSource({"1 170,2,1,64,64,128,true", "64 1 63 2,4,1,64,64,0,true", "1 70 1 33,2,1,192,128,0,false", "20 1 75,2,2,192,128,33,true",
+        "1 70 1 33,2,1,256,256,0,false", "1 1 60 40,2,2,256,256,33,true", "130,1,1,256,256,0,false", "129,1,1,192,128,0,false",
+        "65,1,1,160,96,0,false", "40 30,1,1,200,72,0,true"})
+    default void attentionMatchesItsReferenceForTheHeadsOfEveryFamily(String documents, int heads, int kvHeads, int width, int valueWidth,
+            int window, boolean sinks) {
+        try (var world = world(width + window)) {
+            int[] lengths = Arrays.stream(documents.split(" ")).mapToInt(Integer::parseInt).toArray();
+            new Case(world, world.segments(lengths), heads, kvHeads, width, valueWidth, window, sinks).assertForwardAndBackward();
         }
     }
 
