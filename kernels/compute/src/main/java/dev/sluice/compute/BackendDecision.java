@@ -49,6 +49,11 @@ public record BackendDecision(String requested, String chosen, String descriptio
     /// @param output the output that came nearest to its bound, or went furthest beyond
     /// @param error relative Frobenius error, infinite where something was not written; for integers the largest difference
     public record Check(String operation, String output, double error, double bound) {
+        /// The error as a share of its bound.
+        public double share() {
+            return bound == 0 ? error : error / bound;
+        }
+
         /// Within its bound.
         public boolean right() {
             return error <= bound;

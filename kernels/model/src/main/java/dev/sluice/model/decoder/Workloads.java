@@ -28,7 +28,7 @@ public final class Workloads {
 
     /// Of a model whose layers differ, the attention that sees most counts. Without an adapter in any layer
     /// none is differentiated, and none counts.
-    static Workload of(DecoderConfig config, AdapterLayout layout, int tokens) {
+    public static Workload of(DecoderConfig config, AdapterLayout layout, int tokens) {
         int rank = layout.sites().stream().mapToInt(LoraSite::rank).max().orElseThrow();
         boolean layersTrained = layout.sites().stream().anyMatch(site -> site.layer() >= 0);
         return new Workload(config.hidden(), rank, tokens, layersTrained ? attention(config) : null, layersTrained ? experts(config) : null);

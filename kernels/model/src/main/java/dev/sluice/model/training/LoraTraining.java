@@ -15,7 +15,9 @@ import dev.sluice.model.decoder.Decoder;
 import dev.sluice.model.decoder.HostCopy;
 import dev.sluice.model.decoder.LoraBinding;
 import dev.sluice.model.decoder.TrainingPass;
+import dev.sluice.model.decoder.Workloads;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.training.StepReport.ExpertLoad;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -34,6 +36,7 @@ public final class LoraTraining implements AutoCloseable {
     private final Tensor norm;
     private final Decoder decoder;
     private final TrainingPass pass;
+    private FirstSteps proof;
     private long completed;
     private long peakStepBytes;
 
@@ -66,17 +69,27 @@ public final class LoraTraining implements AutoCloseable {
         this.pass = new TrainingPass(decoder, adapter.layout(), policy);
     }
 
+    /// Has the coming steps checked, until it is certain that the backend's kernels run and that every matrix of the adapter is
+    /// trained: for two steps as a rule. It costs two or three copies of the gradients to the host.
+    public void proveFirstSteps() {
+        proof = new FirstSteps(backend, start.layout(), parameters);
+    }
+
     /// One optimiser step over some micro-batches; their gradients accumulate. The loss is the mean over all their
     /// trained tokens together.
     ///
     /// @throws IllegalArgumentException if there is nothing to train on in any of them, or an id is outside the vocabulary
     /// @throws NonFiniteLossException if loss or gradient are not finite; the update was skipped
+    /// @throws dev.sluice.compute.BackendFaultException if the step is one of the first and does not train
     public StepReport step(List<TokenRow> microBatches) {
         long began = System.nanoTime();
         long trained = microBatches.stream().mapToLong(TokenRow::trainedTokens).sum();
         if (trained == 0) {
             throw new IllegalArgumentException("training step " + (completed + 1) + ": none of the " + microBatches.size()
                     + " rows has a token to train on; leave out rows whose mask is empty");
+        }
+        if (proof != null) {
+            proof.beforeStep();
         }
         var load = new ExpertLoadCounter(pass.offsetCounts());
         double nll = 0;
@@ -86,7 +99,7 @@ public final class LoraTraining implements AutoCloseable {
         double loss = nll / trained;
         double rate = settings.learningRate()
                 * settings.schedule().factor(completed, settings.warmupSteps(), settings.totalSteps());
-        double gradNorm = update(loss, rate);
+        double gradNorm = proof == null ? update(loss, rate) : provenUpdate(microBatches, load.counts(), loss, rate);
         return new StepReport(completed, loss, gradNorm, rate, trained, microBatches.stream().mapToLong(TokenRow::tokens).sum(),
                 (System.nanoTime() - began) / 1e6, load.counts());
     }
@@ -151,6 +164,16 @@ public final class LoraTraining implements AutoCloseable {
             peakStepBytes = Math.max(peakStepBytes, step.peakBytes());
             return sum;
         }
+    }
+
+    private double provenUpdate(List<TokenRow> rows, List<ExpertLoad> load, double loss, double rate) {
+        var evidence = Evidence.of(rows, load);
+        proof.beforeUpdate(evidence);
+        double gradNorm = update(loss, rate);
+        int largest = rows.stream().mapToInt(TokenRow::tokens).max().orElseThrow();
+        proof.afterUpdate(evidence, Workloads.of(start.config(), start.layout(), largest), rate);
+        proof = proof.over() ? null : proof;
+        return gradNorm;
     }
 
     private double update(double loss, double rate) {
