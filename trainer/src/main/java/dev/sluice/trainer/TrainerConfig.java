@@ -32,6 +32,14 @@ public interface TrainerConfig {
     /// if that is set, else `auto`. A backend that is named and cannot run fails the job; there is no silent fallback.
     Optional<String> backend();
 
+    /// `on`: where several GPU backends can run, `auto` takes the one that is fastest at the job's own shapes. `off`: the preferred one.
+    @WithDefault("on")
+    boolean tune();
+
+    /// File that keeps the measured speeds. It may be deleted at any time.
+    @WithDefault("${HOME:${java.io.tmpdir}}/.sluice/speed.properties")
+    Path speeds();
+
     /// Folder for files on their way to the store; needs room for two checkpoints.
     @WithDefault("${HOME:${java.io.tmpdir}}/.sluice/scratch")
     Path scratch();

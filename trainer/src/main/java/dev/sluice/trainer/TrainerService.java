@@ -115,7 +115,7 @@ public class TrainerService implements TrainerView {
 
     /// The device thread's whole life.
     private void live(ArtifactStore store) {
-        try (var device = new Device(metrics::backend)) {
+        try (var device = new Device(config.tune() ? config.speeds() : null, metrics::backend)) {
             createTopics();
             if (!stopping) {
                 work(device, store);

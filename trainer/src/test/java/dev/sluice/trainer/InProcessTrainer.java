@@ -40,7 +40,7 @@ final class InProcessTrainer implements AutoCloseable {
         var events = new EventWriter(topics, "/test/" + owner);
         var metrics = new TrainerMetrics(new SimpleMeterRegistry());
         var pulse = new Pulse();
-        try (var device = new Device(metrics::backend);
+        try (var device = new Device(null, metrics::backend);
                 var table = new JobTable(connection, topics);
                 var prepared = new Prepared(connection, topics);
                 var progress = new ProgressLog(connection, events);

@@ -1,7 +1,9 @@
 package dev.sluice.trainer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.smallrye.config.ConfigValidationException;
 import io.smallrye.config.SmallRyeConfigBuilder;
@@ -28,6 +30,9 @@ class TrainerConfigTest {
         assertEquals(URI.create("file:/store"), config.store());
         assertEquals(Optional.empty(), config.models());
         assertEquals(Optional.empty(), config.backend());
+        assertTrue(config.tune());
+        assertFalse(read(Map.of("sluice.store", "file:/store", "HOME", "/home/u", "sluice.tune", "off")).tune());
+        assertEquals(Path.of("/home/u/.sluice/speed.properties"), config.speeds());
         assertEquals(Path.of("/home/u/.sluice/scratch"), config.scratch());
         assertEquals("trainer", config.trainer().name());
         assertEquals(Duration.ofSeconds(15), config.trainer().lease());
@@ -42,7 +47,7 @@ class TrainerConfigTest {
         Set<String> keys = Stream.of(TrainerConfig.class, TrainerConfig.Trainer.class)
                 .flatMap(type -> Arrays.stream(type.getDeclaredMethods())).map(method -> method.getName())
                 .filter(name -> !name.startsWith("$")).collect(Collectors.toCollection(TreeSet::new));
-        assertEquals(Set.of("topicPrefix", "replicationFactor", "store", "models", "backend", "scratch", "trainer", "name", "lease",
+        assertEquals(Set.of("topicPrefix", "replicationFactor", "store", "models", "backend", "tune", "speeds", "scratch", "trainer", "name", "lease",
                 "checkpointInterval", "retryAfter", "grace", "stalledAfter"), keys);
     }
 

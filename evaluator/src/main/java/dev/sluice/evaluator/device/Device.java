@@ -65,7 +65,7 @@ public final class Device implements AutoCloseable {
     private Backend backend() {
         if (backend == null) {
             Backends.Choice choice = Backends.installed().choose(requested);
-            LOG.infof("compute backend %s for '%s': %s", choice.decision().chosen(), requested, choice.decision().candidates());
+            LOG.infof("compute backend %s for '%s': %s", choice.decision().chosen(), requested, choice.decision());
             backend = choice.backend();
         }
         return backend;

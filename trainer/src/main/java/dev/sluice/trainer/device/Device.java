@@ -2,6 +2,8 @@ package dev.sluice.trainer.device;
 
 import dev.sluice.compute.BackendDecision;
 import dev.sluice.compute.Backends;
+import dev.sluice.compute.Tuning;
+import dev.sluice.compute.Workload;
 import dev.sluice.model.BaseModel;
 import java.nio.file.Path;
 import java.util.function.Consumer;
@@ -15,24 +17,30 @@ public final class Device implements AutoCloseable {
 
     private final Thread owner = Thread.currentThread();
     private final Consumer<BackendDecision> onChoice;
+    private final Path speeds;
     private Backends.Choice choice;
+    private Workload chosenFor;
     private BaseModel model;
     private String modelHash;
 
+    /// @param speeds file of measured speeds, by which `auto` chooses; null to choose by preference
     /// @param onChoice gets every new decision
-    public Device(Consumer<BackendDecision> onChoice) {
+    public Device(Path speeds, Consumer<BackendDecision> onChoice) {
+        this.speeds = speeds;
         this.onChoice = onChoice;
     }
 
-    /// The backend for `requested`: the open one if it was asked for by the same word, else a new one.
+    /// The backend for `requested`: the open one if it was asked for by the same word for the same shapes, else a new one. More or
+    /// fewer tokens are no reason to choose again, since the base model would have to be loaded again.
     ///
-    /// @throws dev.sluice.compute.BackendUnavailableException if it cannot run here
-    public Backends.Choice backend(String requested) {
+    /// @throws dev.sluice.compute.BackendUnavailableException if it cannot run here or computes wrong
+    public Backends.Choice backend(String requested, Workload workload) {
         requireOwner();
-        if (choice == null || !choice.decision().requested().equals(requested)) {
+        if (choice == null || !choice.decision().requested().equals(requested) || !workload.sameShape(chosenFor)) {
             close();
-            choice = Backends.installed().choose(requested);
-            LOG.infof("compute backend %s for '%s': %s", choice.decision().chosen(), requested, choice.decision().candidates());
+            choice = Backends.installed().choose(requested, speeds == null ? Tuning.OFF : new Tuning.Fastest(workload, speeds));
+            chosenFor = workload;
+            LOG.infof("compute backend %s for '%s': %s", choice.decision().chosen(), requested, choice.decision());
             onChoice.accept(choice.decision());
         }
         return choice;

@@ -1,5 +1,6 @@
 package dev.sluice.trainer.fate;
 
+import dev.sluice.compute.BackendFaultException;
 import dev.sluice.compute.BackendUnavailableException;
 import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.contracts.job.JobCode;
@@ -27,6 +28,8 @@ public final class Fates {
             case UnsupportedModelException e -> new Fate.Reject(JobCode.MODEL_UNSUPPORTED, e.getMessage());
             case InvalidFileException e -> new Fate.Reject(JobCode.MODEL_UNSUPPORTED, e.getMessage());
             case BackendUnavailableException e -> new Fate.Reject(JobCode.BACKEND_UNAVAILABLE, e.getMessage());
+            case BackendFaultException e -> new Fate.Reject(JobCode.BACKEND_UNAVAILABLE, e.getMessage());
+            case UnsupportedOperationException e when e.getMessage() != null -> new Fate.Reject(JobCode.BACKEND_UNAVAILABLE, e.getMessage());
             case OutOfMemoryException e -> new Fate.Reject(JobCode.GPU_OOM, e.getMessage());
             case OutOfMemoryError e -> new Fate.Reject(JobCode.GPU_OOM, "this machine's memory is used up: " + e.getMessage()
                     + "; lower max_length, batch_size or the LoRA rank");

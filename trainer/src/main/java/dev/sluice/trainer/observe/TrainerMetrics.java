@@ -21,6 +21,9 @@ public final class TrainerMetrics {
     private final Counter tokens;
     private final Counter fenced;
     private final MultiGauge backend;
+    private final MultiGauge candidates;
+    private final MultiGauge errors;
+    private final MultiGauge times;
     private volatile double loss = Double.NaN;
 
     public TrainerMetrics(MeterRegistry registry) {
@@ -29,6 +32,12 @@ public final class TrainerMetrics {
         tokens = Counter.builder("sluice.train.tokens").description("Tokens trained on or attended to").register(registry);
         fenced = Counter.builder("sluice.fenced").description("Jobs dropped because another trainer owned them").register(registry);
         backend = MultiGauge.builder("sluice.backend.info").description("The compute backend and why it was chosen").register(registry);
+        candidates = MultiGauge.builder("sluice.backend.candidate").description("Whether a backend could have been chosen, and why not")
+                .register(registry);
+        errors = MultiGauge.builder("sluice.backend.probe.error").description("Error of an operation beside the reference, as a share of its"
+                + " bound").register(registry);
+        times = MultiGauge.builder("sluice.backend.probe.time").baseUnit("seconds").description("Measured time of an operation of one layer,"
+                + " forward and backward").register(registry);
         Gauge.builder("sluice.train.loss", () -> loss).description("Loss of the last step, nats per trained token").register(registry);
     }
 
@@ -54,8 +63,13 @@ public final class TrainerMetrics {
     }
 
     public void backend(BackendDecision decision) {
-        String reason = decision.candidates().stream().filter(candidate -> candidate.name().equals(decision.chosen()))
-                .map(BackendDecision.Candidate::reason).findFirst().orElse("");
-        backend.register(List.of(MultiGauge.Row.of(Tags.of("backend", decision.chosen(), "reason", reason), 1)), true);
+        backend.register(List.of(MultiGauge.Row.of(Tags.of("backend", decision.chosen(), "reason", decision.choice().reason(),
+                "kernels", decision.kernels()), 1)), true);
+        candidates.register(decision.candidates().stream().map(one -> MultiGauge.Row.of(
+                Tags.of("backend", one.name(), "reason", one.reason()), one.available() ? 1 : 0)).toList(), true);
+        errors.register(decision.candidates().stream().flatMap(one -> one.checks().stream().map(check -> MultiGauge.Row.of(
+                Tags.of("backend", one.name(), "operation", check.operation()), check.share()))).toList(), true);
+        times.register(decision.candidates().stream().flatMap(one -> one.milliseconds().entrySet().stream().map(time -> MultiGauge.Row.of(
+                Tags.of("backend", one.name(), "operation", time.getKey()), time.getValue() / 1e3))).toList(), true);
     }
 }

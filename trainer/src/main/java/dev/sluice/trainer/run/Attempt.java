@@ -68,6 +68,7 @@ final class Attempt {
         int total = inputs.rows().totalSteps();
         try (var training = begin(inputs, total)) {
             resume(training);
+            training.proveFirstSteps();
             Fate interrupted = train(training, inputs, total);
             return interrupted != null ? interrupted : publish(training, inputs);
         }

@@ -9,6 +9,7 @@ import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.job.ModelRef;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.InvalidFileException;
+import dev.sluice.model.decoder.Workloads;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.trainer.fate.JobException;
 import dev.sluice.trainer.rows.TrainingRows;
@@ -30,7 +31,8 @@ record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapt
         PreparedDataset prepared = shop.prepared().describe(job.preparedId());
         TrainingRows rows = TrainingRows.of(shop.prepared().trainingRows(prepared), spec.training());
         try {
-            Backends.Choice backend = shop.device().backend(spec.backend().equals(Backends.AUTO) ? shop.defaultBackend() : spec.backend());
+            Backends.Choice backend = shop.device().backend(spec.backend().equals(Backends.AUTO) ? shop.defaultBackend() : spec.backend(),
+                    Workloads.of(folder, Settings.lora(spec.lora()), rows.largestMicroBatch()));
             Settings.checkPrecision(spec.training().precision(), backend.backend().activationType(), backend.decision().chosen());
             var memory = MemoryChoice.of(folder, Settings.lora(spec.lora()), backend.backend(), rows.largestMicroBatch(),
                     shop.device().holds(folder, hash));

@@ -5,12 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sluice.compute.BackendFaultException;
 import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.contracts.job.JobCode;
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.trainer.ownership.OwnershipLostException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 import java.util.concurrent.CompletionException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.junit.jupiter.api.Test;
@@ -22,6 +24,17 @@ class FatesTest {
         var mistake = new UnsupportedModelException("model_type marvin");
         assertEquals(new Fate.Reject(JobCode.MODEL_UNSUPPORTED, "model_type marvin"), Fates.of(mistake));
         assertFalse(Fates.isUnexpected(mistake));
+    }
+
+    @Test
+    void backendThatDoesNotDoItsWorkIsRejectedWithoutAStackTrace() {
+        for (var fault : List.of(new BackendFaultException("hopper", "a training step did not run its kernels"),
+                new UnsupportedOperationException("the GPU has no convolution"))) {
+            Fate.Reject fate = assertInstanceOf(Fate.Reject.class, Fates.of(fault));
+            assertEquals(JobCode.BACKEND_UNAVAILABLE, fate.code());
+            assertEquals(fault.getMessage(), fate.reason());
+            assertFalse(Fates.isUnexpected(fault));
+        }
     }
 
     @Test
