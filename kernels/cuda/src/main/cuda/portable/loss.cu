@@ -60,8 +60,8 @@ struct Exponentials {
 }  // namespace loss
 
 extern "C" __global__ void __launch_bounds__(LOSS_THREADS)
-loss_rows(const int* labels, const int* trained_rows, const int* count, int first, bf16* logits, float* nll, int vocabulary, int stride, float scale,
-          int4* fault) {
+loss_rows(const int* labels, const int* trained_rows, const int* count, int first, bf16* logits, float* nll, int vocabulary, int stride,
+          const float* gradient_scale, int4* fault) {
     if (static_cast<int>(blockIdx.x) >= *count - first) return;
     const int token = trained_rows[first + blockIdx.x], label = labels[token];
     bf16* row = logits + static_cast<long long>(blockIdx.x) * stride;
@@ -74,6 +74,7 @@ loss_rows(const int* labels, const int* trained_rows, const int* count, int firs
     const float lse = own.log_sum_of_block();
     if (threadIdx.x == 0 && label >= vocabulary) report(fault, FAULT_LABEL, token, label, vocabulary);
     if (threadIdx.x == 0) nll[token] = label < vocabulary ? lse - __bfloat162float(row[label]) : __int_as_float(0x7fffffff);
+    const float scale = *gradient_scale;
     __syncthreads();                                          // the label's logit is read before any is overwritten
     for (int c = threadIdx.x * 8; c < stride; c += LOSS_THREADS * 8) {
         Eight e = Eight::of(load_guarded(row + c, vocabulary - c, true));

@@ -50,6 +50,11 @@ public interface Backend extends AutoCloseable {
         return Set.of();
     }
 
+    /// Recorded work of this backend, for its thread. Without recording the work just runs.
+    default Replay replay() {
+        return Replay.NONE;
+    }
+
     MemoryStatus memory();
 
     /// Opens a region of device memory.

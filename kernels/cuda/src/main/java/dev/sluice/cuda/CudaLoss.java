@@ -24,12 +24,13 @@ final class CudaLoss implements LossOps {
     }
 
     @Override
-    public void crossEntropy(Tensor hidden, Linear head, Tensor labels, float gradientScale, Tensor nll, Tensor headZ, Tensor dHidden,
+    public void crossEntropy(Tensor hidden, Linear head, Tensor labels, Tensor gradientScale, Tensor nll, Tensor headZ, Tensor dHidden,
             Scope scratch) {
         String operation = "cross entropy";
         long tokens = check(operation, hidden, head, labels, nll);
         Checks.z(operation, headZ, tokens, head.rank());
         dHidden.require(operation, DType.BFLOAT16, hidden.shape());
+        gradientScale.require(operation, DType.FLOAT32, 1);
         device.fill(nll.address(), (byte) 0, nll.bytes());
         device.fill(dHidden.address(), (byte) 0, dHidden.bytes());
         try (var own = scratch.child("cross entropy")) {
@@ -45,7 +46,7 @@ final class CudaLoss implements LossOps {
                 piece.forward();
                 device.launch("loss_rows").grid(piece.rows).block(THREADS)
                         .pointer(labels).pointer(trained).pointer(count).int32(first).pointer(logits).pointer(nll)
-                        .int32(head.weight().out()).int32(stride(head)).float32(gradientScale).fault().run();
+                        .int32(head.weight().out()).int32(stride(head)).pointer(gradientScale).fault().run();
                 piece.backward(dHidden, own);
             }
         }

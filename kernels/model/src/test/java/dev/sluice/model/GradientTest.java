@@ -53,7 +53,7 @@ class GradientTest {
                 int trained = golden.window(0).stream().mapToInt(TokenRow::trainedTokens).sum();
                 for (TokenRow row : golden.window(0)) {
                     try (var step = backend.scope(Lifetime.STEP, "micro-batch")) {
-                        pass.run(decoder.batch(step, row), 1f / trained, step);
+                        pass.run(pass.prepare(row, 1f / trained, step), step);
                     }
                 }
             }

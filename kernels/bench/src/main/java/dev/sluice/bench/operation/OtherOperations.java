@@ -61,7 +61,7 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
                 new Operation("rms norm backward", 0, 3 * row, norm(one -> () ->
                         backend.norm().rmsNormBackward(one.dy, one.x, one.weight, one.rstd, one.y, Accumulate.REPLACE))),
                 new Operation("cross entropy", 2 * logits, 2 * head + 3 * row, loss(one -> scratch -> () ->
-                        backend.loss().crossEntropy(one.hidden, one.layer, one.labels, 1e-3f, one.nll, null, one.dHidden, scratch))),
+                        backend.loss().crossEntropy(one.hidden, one.layer, one.labels, one.scale, one.nll, null, one.dHidden, scratch))),
                 new Operation("score", logits, head + row, loss(one -> scratch -> () ->
                         backend.loss().score(one.hidden, one.layer, one.labels, one.nll, one.predictions, scratch))),
                 new Operation("adamw of " + parameters, 0, ADAMW_BYTES * parameters, (tensors, _) -> {
@@ -91,12 +91,13 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
         };
     }
 
-    private record Head(Tensor hidden, Linear layer, Tensor labels, Tensor nll, Tensor dHidden, Tensor predictions) {}
+    private record Head(Tensor hidden, Linear layer, Tensor labels, Tensor scale, Tensor nll, Tensor dHidden,
+            Tensor predictions) {}
 
     private Operation.Setup loss(Function<Head, Function<Scope, Operation.Call>> call) {
         return (tensors, scratch) -> call.apply(new Head(hidden(tensors),
                 new Linear(new Weight.Dense(tensors.activations("head", 0.02, model.vocabulary(), model.hidden())), null, null),
-                tensors.ids("labels", model.vocabulary(), tokens), tensors.zeros("nll", DType.FLOAT32, tokens), hidden(tensors),
+                tensors.ids("labels", model.vocabulary(), tokens), tensors.floats("scale", 1e-3f, 1), tensors.zeros("nll", DType.FLOAT32, tokens), hidden(tensors),
                 tensors.ids("predictions", 1, tokens))).apply(scratch);
     }
 }

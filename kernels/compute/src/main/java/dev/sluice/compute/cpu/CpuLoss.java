@@ -66,11 +66,12 @@ final class CpuLoss implements LossOps {
     }
 
     @Override
-    public void crossEntropy(Tensor hidden, Linear head, Tensor labels, float gradientScale, Tensor nll, Tensor headZ,
+    public void crossEntropy(Tensor hidden, Linear head, Tensor labels, Tensor gradientScale, Tensor nll, Tensor headZ,
             Tensor dHidden, Scope scratch) {
         String operation = "cross entropy";
         var call = Call.of(operation, hidden, head, labels, nll);
         dHidden.require(operation, DType.FLOAT32, hidden.shape());
+        float scale = get(gradientScale.require(operation, DType.FLOAT32, 1).address());
         if (call.rank() > 0 && headZ != null) {
             headZ.require(operation, DType.FLOAT32, call.tokens(), call.rank());
         }
@@ -88,7 +89,7 @@ final class CpuLoss implements LossOps {
                 int rows = Math.min(longest, trained.length - first);
                 gather(call, trained, first, rows, gathered);
                 linear.forward(gathered, rows, call.head(), call.bias(), call.lora(), z, logits, own);
-                logitGradients(call, trained, first, rows, gradientScale, logits);
+                logitGradients(call, trained, first, rows, scale, logits);
                 linear.backward(logits, gathered, z, rows, call.head(), call.lora(), gradients, false, own);
                 scatter(gradients, trained, first, rows, width, dHidden.address());
             }
@@ -108,8 +109,8 @@ final class CpuLoss implements LossOps {
         }
     }
 
-    /// `nll = lse - logit[label]`, then `logits = gradientScale * (softmax - onehot(label))`.
-    private void logitGradients(Call call, int[] trained, int first, int rows, float gradientScale, long logits) {
+    /// `nll = lse - logit[label]`, then `logits = scale * (softmax - onehot(label))`.
+    private void logitGradients(Call call, int[] trained, int first, int rows, float scale, long logits) {
         int vocabulary = call.head().out();
         workers.rows(rows, ROWS, (from, to, _) -> {
             for (int i = from; i < to; i++) {
@@ -120,8 +121,8 @@ final class CpuLoss implements LossOps {
                 float largest = Rows.max(row, vocabulary);
                 double sum = Rows.expSum(row, vocabulary, largest);
                 set(at(call.nll(), token), (float) (StrictMath.log(sum) + largest - logit));
-                Rows.scale(row, vocabulary, (float) (gradientScale / sum));
-                set(chosen, get(chosen) - gradientScale);
+                Rows.scale(row, vocabulary, (float) (scale / sum));
+                set(chosen, get(chosen) - scale);
             }
         });
     }

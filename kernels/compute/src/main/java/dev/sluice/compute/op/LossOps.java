@@ -14,11 +14,12 @@ public interface LossOps {
     /// @param hidden [tokens, hidden], after the final norm
     /// @param head [vocabulary, hidden]
     /// @param labels INT32 [tokens]: the next token's id, or [#IGNORED]
-    /// @param gradientScale what every token's gradient is multiplied by: 1 / trained tokens of the optimiser step
+    /// @param gradientScale FLOAT32 [1], what every token's gradient is multiplied by: 1 / trained tokens of the optimiser step. It
+    ///     lies on the device because a recorded step is replayed with other numbers
     /// @param nll FLOAT32 [tokens], 0 where ignored
     /// @param headZ [tokens, rank] scratch of the head's LoRA, or null without one
     /// @param dHidden [tokens, hidden], replaced; 0 where ignored
-    void crossEntropy(Tensor hidden, Linear head, Tensor labels, float gradientScale, Tensor nll, Tensor headZ,
+    void crossEntropy(Tensor hidden, Linear head, Tensor labels, Tensor gradientScale, Tensor nll, Tensor headZ,
             Tensor dHidden, Scope scratch);
 
     /// Scores labels without gradients.

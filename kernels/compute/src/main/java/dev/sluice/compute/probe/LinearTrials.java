@@ -61,7 +61,8 @@ final class LinearTrials {
             var nll = side.poisoned("nll", DType.FLOAT32, tokens);
             var z = rank == 0 ? null : side.output("z", tokens, rank);
             var dHidden = side.output("dHidden", tokens, hidden);
-            side.scratched(scratch -> side.backend().loss().crossEntropy(x, head, labels, 0.125f, nll, z, dHidden, scratch));
+            var scale = side.upload(side.poisoned("scale", DType.FLOAT32, 1), new float[] {0.125f});
+            side.scratched(scratch -> side.backend().loss().crossEntropy(x, head, labels, scale, nll, z, dHidden, scratch));
             var outputs = new ArrayList<>(List.of(new Output("nll", nll, 2), new Output("dHidden", dHidden, 4)));
             outputs.addAll(gradients("", lora, 4));
             return outputs;

@@ -64,7 +64,7 @@ public final class RandomTensors {
     }
 
     /// The same float32 number everywhere.
-    Tensor floats(String name, float value, long... shape) {
+    public Tensor floats(String name, float value, long... shape) {
         var tensor = scope.allocate(name, DType.FLOAT32, shape);
         float[] values = new float[Math.toIntExact(tensor.elements())];
         Arrays.fill(values, value);

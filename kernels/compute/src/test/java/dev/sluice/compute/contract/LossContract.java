@@ -29,7 +29,7 @@ public interface LossContract extends Contract {
             var head = new Case(world, tokens, vocabulary, rank, ignoredPercent);
             var dHidden = world.output("dHidden", tokens, Case.HIDDEN);
             var z = rank == 0 ? null : world.output("headZ", tokens, rank);
-            world.backend().loss().crossEntropy(head.hidden.tensor(), head.linear, head.labelTensor, GRADIENT_SCALE, head.nll, z,
+            world.backend().loss().crossEntropy(head.hidden.tensor(), head.linear, head.labelTensor, head.scale, head.nll, z,
                     dHidden, scratch);
             world.assertClose(head.nll, head.graph.values(head.nllNodes));
             double[] seeds = new double[tokens];
@@ -82,7 +82,7 @@ public interface LossContract extends Contract {
             var head = new Case(world, 3, 10, 0, 0);
             var wrong = world.ints("labels", new int[] {1, 10, 2}, 3);
             var error = assertThrows(IllegalArgumentException.class, () -> {
-                world.backend().loss().crossEntropy(head.hidden.tensor(), head.linear, wrong, 1, head.nll, null,
+                world.backend().loss().crossEntropy(head.hidden.tensor(), head.linear, wrong, head.scale, head.nll, null,
                         world.output("dHidden", 3, Case.HIDDEN), scratch);
                 world.backend().synchronize();
             });
@@ -99,6 +99,7 @@ public interface LossContract extends Contract {
         final LoraTwin lora;
         final Linear linear;
         final Tensor labelTensor;
+        final Tensor scale;
         final Tensor nll;
         final Autograd graph = new Autograd();
         final int[] hiddenNodes;
@@ -118,6 +119,7 @@ public interface LossContract extends Contract {
             labels = IntStream.range(0, tokens).map(_ -> world.random().nextInt(100) < ignoredPercent ? LossOps.IGNORED
                     : world.random().nextInt(vocabulary)).toArray();
             labelTensor = world.ints("labels", labels, tokens);
+            scale = world.scalar("scale", GRADIENT_SCALE);
             nll = world.poisoned("nll", DType.FLOAT32, tokens);
             hiddenNodes = graph.leaves(hidden.values());
             aNodes = lora == null ? new int[0] : graph.leaves(lora.a().values());

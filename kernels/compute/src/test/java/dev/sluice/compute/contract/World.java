@@ -74,6 +74,11 @@ public final class World implements AutoCloseable {
         return new Twin(tensor, rounded);
     }
 
+    /// One float32 number.
+    public Tensor scalar(String name, float number) {
+        return given(name, DType.FLOAT32, new double[] {number}, 1).tensor();
+    }
+
     public Tensor ints(String name, int[] numbers, long... shape) {
         return given(name, DType.INT32, Arrays.stream(numbers).asDoubleStream().toArray(), shape).tensor();
     }

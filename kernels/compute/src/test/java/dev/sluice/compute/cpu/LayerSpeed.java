@@ -94,6 +94,7 @@ final class LayerSpeed {
         Tensor logits = world.poisoned("logits", DType.FLOAT32, TOKENS, EXPERTS);
         Tensor dWeights = world.poisoned("dWeights", DType.FLOAT32, TOKENS, PICKS);
         var head = new Linear(new Weight.Dense(world.activations("head", 0.1, VOCABULARY, HIDDEN).tensor()), null, null);
+        Tensor scale = world.scalar("scale", 1e-3f);
         Tensor labels = world.ints("labels", world.random().ints(TOKENS, 0, VOCABULARY).toArray(), TOKENS);
         Tensor nll = world.poisoned("nll", DType.FLOAT32, TOKENS);
         var arena = b.optimizer().arena(b.scope(Lifetime.RUN, "adamw"), 730_000);
@@ -124,7 +125,7 @@ final class LayerSpeed {
                 time("linear k v bwd", () -> twice(() -> b.linear().backward(flatKey, x, z, narrow, y, Accumulate.ADD, step)));
                 time("norm bwd x2", () -> twice(() -> b.norm().rmsNormBackward(x, x, norm, rstd, y, Accumulate.ADD)));
                 time("head norms bwd", () -> b.norm().rmsNormBackward(q, q, headNorm, headRstd, dq, Accumulate.REPLACE));
-                time("LOSS", () -> b.loss().crossEntropy(x, head, labels, 1e-3f, nll, null, y, step));
+                time("LOSS", () -> b.loss().crossEntropy(x, head, labels, scale, nll, null, y, step));
                 time("ADAMW", () -> b.optimizer().update(arena, new AdamW(1e-4, 0.9, 0.999, 1e-8, 0.01, 1, 1), gradientNorm));
             }
         }

@@ -119,7 +119,7 @@ class ThreadCountTest {
         var nll = world.poisoned("nll", DType.FLOAT32, TOKENS);
         var dHidden = world.output("dHidden", TOKENS, HIDDEN);
         try (var scratch = world.scratch()) {
-            world.backend().loss().crossEntropy(x, head, world.ints("labels", labels, TOKENS), 1f, nll, null, dHidden, scratch);
+            world.backend().loss().crossEntropy(x, head, world.ints("labels", labels, TOKENS), world.scalar("scale", 1), nll, null, dHidden, scratch);
         }
         results.addAll(List.of(nll, dHidden));
     }

@@ -147,6 +147,11 @@ public final class Decoder implements AutoCloseable {
         return weights.finalNorm();
     }
 
+    /// Addresses of the rotation tables, which change when they grow.
+    List<Long> tables() {
+        return ropes.values().stream().map(rope -> rope.cos().address()).toList();
+    }
+
     /// Bytes held besides the base model and the adapter.
     public long bytes() {
         return ropes.values().stream().mapToLong(RopeTable::bytes).sum();

@@ -6,8 +6,11 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.Routing;
+import dev.sluice.model.TokenRow;
 import dev.sluice.model.lora.AdapterLayout;
 import dev.sluice.model.lora.LoraSite;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,39 +38,59 @@ public final class TrainingPass {
                 .orElse(layers);
     }
 
+    /// What a pass reads and where its results go. For rows of equal length everything lies at the same addresses.
+    ///
+    /// @param gradientScale FLOAT32 [1]
     /// @param nll FLOAT32 [tokens], 0 where there is no label
     /// @param expertOffsets INT32: the expert boundaries of every sparse layer behind one another, experts + 1 each
-    public record Result(Tensor nll, Tensor expertOffsets) {}
+    public record MicroBatch(Batch batch, Tensor gradientScale, Tensor nll, Tensor expertOffsets) {}
 
     /// Numbers of a result's `expertOffsets` per layer, 0 for dense ones.
     public int[] offsetCounts() {
         return decoder.layers().stream().mapToInt(layer -> layer.feedForward().offsetCount()).toArray();
     }
 
-    /// Adds the micro-batch's gradients to the adapter's.
+    /// Copies a row into a step.
     ///
     /// @param gradientScale 1 / trained tokens of the whole optimiser step
-    /// @param step scope that the results live in
-    public Result run(Batch batch, float gradientScale, Scope step) {
-        var saved = allocate(batch, step);
+    /// @param step scope that the micro-batch lives in, results included
+    public MicroBatch prepare(TokenRow row, float gradientScale, Scope step) {
+        Batch batch = decoder.batch(step, row);
+        Tensor scale = step.allocate("gradient scale", DType.FLOAT32, 1);
+        try (var arena = Arena.ofConfined()) {
+            backend.upload(arena.allocateFrom(ValueLayout.JAVA_FLOAT, gradientScale), scale);
+        }
+        return new MicroBatch(batch, scale, step.allocate("nll", DType.FLOAT32, batch.tokens()),
+                step.allocate("router.offsets", DType.INT32, Arrays.stream(offsetCounts()).sum()));
+    }
+
+    /// Equal for micro-batches on which [#run] does the same on the device: everything else that may differ lies in device memory.
+    public Object key(MicroBatch micro) {
+        return List.of(micro.batch.tokens(), micro.batch.segments().count(), decoder.tables());
+    }
+
+    /// Adds the micro-batch's gradients to the adapter's. Neither waits for the device nor reads anything from the host.
+    ///
+    /// @param step scope for everything between
+    public void run(MicroBatch micro, Scope step) {
+        Batch batch = micro.batch;
+        var saved = allocate(micro, step);
         forward(batch, saved, step);
         Tensor gradient = decoder.stream(step, batch, "gradient");
-        Tensor nll = step.allocate("nll", DType.FLOAT32, batch.tokens());
-        loss(batch, saved, gradientScale, nll, gradient, step);
+        loss(micro, saved, gradient, step);
         for (int layer = decoder.layers().size() - 1; layer >= lowest; layer--) {
             backward(layer, batch, saved, gradient, step);
         }
-        return new Result(nll, saved.offsets);
     }
 
     /// @param inputs input of every layer, and of the final norm
-    private record Saved(List<Tensor> inputs, List<Routing> routings, List<DecoderLayer.Kept> kept, Tensor offsets,
-            Tensor rstd) {}
+    private record Saved(List<Tensor> inputs, List<Routing> routings, List<DecoderLayer.Kept> kept, Tensor rstd) {}
 
-    private Saved allocate(Batch batch, Scope step) {
+    private Saved allocate(MicroBatch micro, Scope step) {
         int[] counts = offsetCounts();
-        Tensor offsets = step.allocate("router.offsets", DType.INT32, Arrays.stream(counts).sum());
-        var saved = new Saved(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), offsets,
+        Batch batch = micro.batch;
+        Tensor offsets = micro.expertOffsets;
+        var saved = new Saved(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(),
                 step.allocate("rstd", DType.FLOAT32, batch.tokens()));
         saved.inputs.add(decoder.stream(step, batch, "layer.input"));
         long at = 0;
@@ -94,7 +117,8 @@ public final class TrainingPass {
     }
 
     /// Leaves in `gradient` that of the last layer's output.
-    private void loss(Batch batch, Saved saved, float gradientScale, Tensor nll, Tensor gradient, Scope step) {
+    private void loss(MicroBatch micro, Saved saved, Tensor gradient, Scope step) {
+        Batch batch = micro.batch;
         Tensor last = saved.inputs.getLast();
         try (Scope scope = step.child("loss")) {
             Tensor hidden = decoder.stream(scope, batch, "hidden");
@@ -102,7 +126,8 @@ public final class TrainingPass {
             Tensor z = rank == 0 ? null : scope.allocate("lora.z", backend.activationType(), batch.tokens(), rank);
             decoder.finalNorm(last, hidden, saved.rstd);
             try (Scope scratch = scope.child("cross entropy")) {
-                backend.loss().crossEntropy(hidden, decoder.head(), batch.labels(), gradientScale, nll, z, gradient, scratch);
+                backend.loss().crossEntropy(hidden, decoder.head(), batch.labels(), micro.gradientScale, micro.nll, z,
+                        gradient, scratch);
             }
         }
         backend.norm().rmsNormBackward(gradient, last, decoder.finalNormWeight(), saved.rstd, gradient, Accumulate.REPLACE);

@@ -3,6 +3,7 @@ package dev.sluice.model.training;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Lifetime;
+import dev.sluice.compute.Replay;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
@@ -36,6 +37,7 @@ public final class LoraTraining implements AutoCloseable {
     private final Tensor norm;
     private final Decoder decoder;
     private final TrainingPass pass;
+    private Replay replay = Replay.NONE;
     private FirstSteps proof;
     private long completed;
     private long peakStepBytes;
@@ -73,6 +75,18 @@ public final class LoraTraining implements AutoCloseable {
     /// trained: for two steps as a rule. It costs two or three copies of the gradients to the host.
     public void proveFirstSteps() {
         proof = new FirstSteps(backend, start.layout(), parameters);
+    }
+
+    /// From now on, what the device does for a micro-batch is recorded where the backend can, and replayed for others of the same
+    /// size. The numbers are the same; it saves the time that launching takes.
+    public void replaySteps() {
+        replay.close();
+        replay = backend.replay();
+    }
+
+    /// Micro-batches that were replayed.
+    public long replayed() {
+        return replay.replayed();
     }
 
     /// One optimiser step over some micro-batches; their gradients accumulate. The loss is the mean over all their
@@ -149,18 +163,20 @@ public final class LoraTraining implements AutoCloseable {
 
     @Override
     public void close() {
+        replay.close();
         decoder.close();
         run.close();
     }
 
     private double accumulate(TokenRow row, long trained, ExpertLoadCounter load) {
         try (Scope step = backend.scope(Lifetime.STEP, "micro-batch")) {
-            var result = pass.run(decoder.batch(step, row), 1f / trained, step);
+            var micro = pass.prepare(row, 1f / trained, step);
+            replay.run(pass.key(micro), step, scope -> pass.run(micro, scope));
             double sum = 0;
-            for (float nll : HostCopy.floats(backend, result.nll())) {
+            for (float nll : HostCopy.floats(backend, micro.nll())) {
                 sum += nll;
             }
-            load.add(HostCopy.ints(backend, result.expertOffsets()));
+            load.add(HostCopy.ints(backend, micro.expertOffsets()));
             peakStepBytes = Math.max(peakStepBytes, step.peakBytes());
             return sum;
         }
