@@ -3,7 +3,7 @@
 #pragma once
 
 // The values are those of Java's Fault.Kind.
-enum FaultKind : int { FAULT_TOKEN_ID = 1, FAULT_POSITION = 2, FAULT_LABEL = 3, FAULT_ROUTING = 4 };
+enum FaultKind : int { FAULT_TOKEN_ID = 1, FAULT_POSITION = 2, FAULT_LABEL = 3, FAULT_ROUTING = 4, FAULT_PICK = 5 };
 
 // fault: {kind, token, value found, values allowed: 0 .. limit-1}
 __device__ __forceinline__ void report(int4* fault, FaultKind kind, long long token, int found, int limit) {

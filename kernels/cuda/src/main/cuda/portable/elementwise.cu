@@ -1,9 +1,10 @@
-/* Operations that touch each element once: embed, add, swiglu, swiglu_backward.
+/* Operations that touch each element once: embed, add, gated, gated_backward, scale, clamp, clamp_backward.
  * Shapes    embed: ids [tokens] int32, table [vocabulary, hidden] f32 | bf16 | f16, out [tokens, hidden] bf16
  *           others: flat arrays of n bf16 numbers; outputs may be inputs
  * Requires  pointers 16-byte aligned; ids in range (one that is not writes a NaN row and a fault)
  * Launch    embed: grid tokens, block ROW_THREADS; others: grid ceil(n / 8 / FLAT_THREADS), block FLAT_THREADS
- * Bound by  memory bandwidth      Source  swiglu: Shazeer 2020      Twin  CudaElementwise.java */
+ * Bound by  memory bandwidth      Source  gated: Shazeer 2020      Twin  CudaElementwise.java */
+#include "../common/activation.cuh"
 #include "../common/fault.cuh"
 #include "../common/numbers.cuh"
 #include "../common/tiles.h"
@@ -53,28 +54,63 @@ add(const bf16* left, const bf16* right, bf16* out, long long n) {
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
-swiglu(const bf16* gate, const bf16* up, bf16* out, long long n) {
+gated(int kind, const bf16* gate, const bf16* up, bf16* out, long long n) {
     eight_at_a_time(n, [=](long long i, int count) {
         Eight g = load_some(gate + i, count);
         const Eight u = load_some(up + i, count);
+        activation::choose(kind, [&](auto tag) {
 #pragma unroll
-        for (int j = 0; j < 8; j++) g.v[j] = g.v[j] * sigmoid(g.v[j]) * u.v[j];
+            for (int j = 0; j < 8; j++) g.v[j] = activation::evaluate<decltype(tag)::kind>(g.v[j], u.v[j]).out;
+        });
         store_some(out + i, count, g);
     });
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
-swiglu_backward(const bf16* d_out, const bf16* gate, const bf16* up, bf16* d_gate, bf16* d_up, long long n) {
+gated_backward(int kind, const bf16* d_out, const bf16* gate, const bf16* up, bf16* d_gate, bf16* d_up, long long n) {
     eight_at_a_time(n, [=](long long i, int count) {
         const Eight d = load_some(d_out + i, count);
         Eight g = load_some(gate + i, count), u = load_some(up + i, count);
+        activation::choose(kind, [&](auto tag) {
 #pragma unroll
-        for (int j = 0; j < 8; j++) {
-            const float s = sigmoid(g.v[j]), silu = g.v[j] * s;
-            g.v[j] = d.v[j] * u.v[j] * (s + silu - silu * s);
-            u.v[j] = d.v[j] * silu;
-        }
+            for (int j = 0; j < 8; j++) {
+                const activation::Gated a = activation::evaluate<decltype(tag)::kind>(g.v[j], u.v[j]);
+                g.v[j] = d.v[j] * a.d_gate;
+                u.v[j] = d.v[j] * a.d_up;
+            }
+        });
         store_some(d_gate + i, count, g);
         store_some(d_up + i, count, u);
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
+scale(bf16* x, float factor, long long n) {
+    eight_at_a_time(n, [=](long long i, int count) {
+        Eight e = load_some(x + i, count);
+#pragma unroll
+        for (int j = 0; j < 8; j++) e.v[j] *= factor;
+        store_some(x + i, count, e);
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
+clamp(const bf16* x, float limit, bf16* out, long long n) {
+    eight_at_a_time(n, [=](long long i, int count) {
+        Eight e = load_some(x + i, count);
+#pragma unroll
+        for (int j = 0; j < 8; j++) e.v[j] = e.v[j] > limit ? limit : e.v[j] < -limit ? -limit : e.v[j];
+        store_some(out + i, count, e);
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
+clamp_backward(bf16* gradient, const bf16* x, float limit, long long n) {
+    eight_at_a_time(n, [=](long long i, int count) {
+        Eight d = load_some(gradient + i, count);
+        const Eight e = load_some(x + i, count);
+#pragma unroll
+        for (int j = 0; j < 8; j++) d.v[j] = fabsf(e.v[j]) > limit ? 0.f : d.v[j];
+        store_some(gradient + i, count, d);
     });
 }

@@ -1,15 +1,19 @@
 /* What surrounds the grouped products of the experts.
  *   expert_tiles                 the rows of each expert cut into pieces of at most GEMM_ROWS, in expert order
- *   expert_activation            act = silu(gate) * up
- *   expert_activation_backward   for every pick: ds = <act, dI>; gate_up becomes its gradient times the routing weight, dI becomes act,
- *                                z and dz of the down projection are multiplied by the routing weight
+ *   expert_activation            act = activation(gate, up)
+ *   expert_activation_backward   for every pick: ds = <act, dI> + <dOut of its token, bias of its expert>; gate_up becomes its gradient times
+ *                                the routing weight, dI becomes act, z and dz of the down projection are multiplied by the routing weight
  *   expert_combine               out[t] (+)= sum over picks, in pick order, of weight * rows[row of pick]
  * Shapes    offsets [experts + 1]   tiles [*] {expert, first row, rows, 0}, count [1] int32   gate_up [rows, 2 * width] bf16: gate, then up
  *           act, dI [rows, width] bf16   z, dz [rows, rank] bf16 or null   picks' row_of_pick [tokens, topK] int32, weights [tokens, topK] f32
  *           rows [tokens * topK, hidden], out [tokens, hidden] bf16
- * Requires  offsets ascending from 0 to the row count (else no tiles and a fault), width % 8 == 0, hidden % 8 == 0, pointers 16-byte aligned      Accumulates fp32
- * Launch    tiles: one block of COMPACT_THREADS; activation: a thread for 8 columns; activation_backward: a warp a pick; combine: a block a token
- * Bound by  memory bandwidth      Source  Shazeer 2020 (SwiGLU); Gale et al. 2022 (grouping)      Twin  CudaExperts.java */
+ * Requires  offsets ascending from 0 to the row count (else no tiles and a fault), pointers 16-byte aligned; fast where width and hidden are
+ *           multiples of 8      Accumulates fp32
+ * Launch    tiles: one block of COMPACT_THREADS; activation: a thread for 8 columns, or for one where width is no multiple of 8;
+ *           activation_backward: a warp a pick; combine: a block a token
+ * Bound by  memory bandwidth      Source  Shazeer 2020 (gating); Gale et al. 2022 (grouping)      Twin  CudaExperts.java */
+#include "../common/activation.cuh"
+#include "../common/columns.cuh"
 #include "../common/fault.cuh"
 #include "../common/numbers.cuh"
 #include "../common/tiles.h"
@@ -51,22 +55,48 @@ expert_tiles(const int* offsets, int experts, int total, int4* tiles, int* count
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
-expert_activation(const bf16* gate_up, bf16* act, long long rows, int width) {
+expert_activation(int kind, const bf16* gate_up, bf16* act, long long rows, int width) {
     const long long i = static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x;
-    const int chunks = width / 8;
-    if (i >= rows * chunks) return;
-    const long long row = i / chunks;
-    const int c = static_cast<int>(i % chunks) * 8;
-    Eight g = Eight::load(gate_up + row * 2 * width + c);
-    const Eight u = Eight::load(gate_up + row * 2 * width + width + c);
+    const int unit = width % 8 == 0 ? 8 : 1, pieces = width / unit;
+    if (i >= rows * pieces) return;
+    const long long row = i / pieces;
+    const int c = static_cast<int>(i % pieces) * unit;
+    Eight g = load_columns(gate_up + row * 2 * width + c, unit);
+    const Eight u = load_columns(gate_up + row * 2 * width + width + c, unit);
+    activation::choose(kind, [&](auto tag) {
 #pragma unroll
-    for (int j = 0; j < 8; j++) g.v[j] = g.v[j] * sigmoid(g.v[j]) * u.v[j];
-    g.store(act + row * width + c);
+        for (int j = 0; j < 8; j++) g.v[j] = activation::evaluate<decltype(tag)::kind>(g.v[j], u.v[j]).out;
+    });
+    store_columns(act + row * width + c, unit, g);
 }
 
-extern "C" __global__ void __launch_bounds__(ROW_THREADS)
-expert_activation_backward(const int* row_of_pick, const float* weights, bf16* gate_up, bf16* d_inner, bf16* z, bf16* dz, float* d_weights,
-                           long long picks, int width, int rank) {
+namespace experts {
+
+struct Bias {
+    const void* down;                                         // [experts, hidden], or null
+    const bf16* d_out;                                        // [tokens, hidden]
+    const int* picks;                                         // [tokens, topK]
+    int format, hidden, top_k;
+};
+
+// What the bias of down adds to the gradient of a routing weight; this lane's share.
+__device__ __forceinline__ float bias_gradient(const Bias& bias, long long pick) {
+    float sum = 0.f;
+    const bf16* d_out = bias.d_out + pick / bias.top_k * bias.hidden;
+    const long long row = static_cast<long long>(bias.picks[pick]) * bias.hidden;
+    columns_of_lane(bias.hidden, [&](int c, int count) {
+        const Eight d = load_columns(d_out + c, count);
+#pragma unroll
+        for (int j = 0; j < 8; j++) sum += j < count ? d.v[j] * load_as_float(bias.down, bias.format, row + c + j) : 0.f;
+    });
+    return sum;
+}
+
+}  // namespace experts
+
+extern "C" __global__ void __launch_bounds__(ROW_THREADS, 4)
+expert_activation_backward(int kind, const int* row_of_pick, const float* weights, bf16* gate_up, bf16* d_inner, bf16* z, bf16* dz,
+                           float* d_weights, long long picks, int width, int rank, const __grid_constant__ experts::Bias bias) {
     const long long pick = static_cast<long long>(blockIdx.x) * (ROW_THREADS / 32) + threadIdx.x / 32;
     const int lane = threadIdx.x % 32;
     if (pick >= picks) return;
@@ -75,21 +105,24 @@ expert_activation_backward(const int* row_of_pick, const float* weights, bf16* g
     bf16* gate = gate_up + row * 2 * width;
     bf16* up = gate + width;
     bf16* inner = d_inner + row * width;
-    float ds = 0.f;
-    for (int c = lane * 8; c < width; c += 256) {
-        Eight g = Eight::load(gate + c), u = Eight::load(up + c), d = Eight::load(inner + c);
+    float ds = bias.down == nullptr ? 0.f : experts::bias_gradient(bias, pick);
+    activation::choose(kind, [&](auto tag) {
+        columns_of_lane(width, [&](int c, int count) {
+            Eight g = load_columns(gate + c, count), u = load_columns(up + c, count), d = load_columns(inner + c, count);
 #pragma unroll
-        for (int j = 0; j < 8; j++) {
-            const float s = sigmoid(g.v[j]), silu = g.v[j] * s, act = silu * u.v[j], dh = d.v[j] * weight;
-            ds += act * d.v[j];
-            g.v[j] = dh * u.v[j] * (s + silu - silu * s);
-            u.v[j] = dh * silu;
-            d.v[j] = act;
-        }
-        g.store(gate + c);
-        u.store(up + c);
-        d.store(inner + c);
-    }
+            for (int j = 0; j < 8; j++) {
+                const activation::Gated a = activation::evaluate<decltype(tag)::kind>(g.v[j], u.v[j]);
+                const float dh = d.v[j] * weight;
+                ds += a.out * d.v[j];
+                g.v[j] = dh * a.d_gate;
+                u.v[j] = dh * a.d_up;
+                d.v[j] = a.out;
+            }
+            store_columns(gate + c, count, g);
+            store_columns(up + c, count, u);
+            store_columns(inner + c, count, d);
+        });
+    });
     ds = warp_sum(ds);
     if (lane == 0) d_weights[pick] = ds;
     for (int j = lane; j < rank; j += 32) {
@@ -102,19 +135,20 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS)
 expert_combine(const bf16* rows, const int* row_of_pick, const float* weights, bf16* out, int top_k, int hidden, int accumulate) {
     const long long token = blockIdx.x;
     const int* row = row_of_pick + token * top_k;
-    for (int c = threadIdx.x * 8; c < hidden; c += ROW_THREADS * 8) {
+    const int unit = hidden % 8 == 0 ? 8 : 1;
+    for (int c = threadIdx.x * unit; c < hidden; c += ROW_THREADS * unit) {
         Eight total = {};
         for (int k = 0; k < top_k; k++) {
-            const Eight y = Eight::load(rows + static_cast<long long>(row[k]) * hidden + c);
+            const Eight y = load_columns(rows + static_cast<long long>(row[k]) * hidden + c, unit);
             const float weight = weights == nullptr ? 1.f : weights[token * top_k + k];
 #pragma unroll
             for (int j = 0; j < 8; j++) total.v[j] += weight * y.v[j];
         }
         if (accumulate) {
-            const Eight old = Eight::load(out + token * hidden + c);
+            const Eight old = load_columns(out + token * hidden + c, unit);
 #pragma unroll
             for (int j = 0; j < 8; j++) total.v[j] += old.v[j];
         }
-        total.store(out + token * hidden + c);
+        store_columns(out + token * hidden + c, unit, total);
     }
 }

@@ -1,6 +1,6 @@
 /* Matrix product with a low-rank update inside: C[r, n] (+)= alpha * sum_k A[a_rows[r], k] W(k, n) + sum_j Z[r, j] U(j, n) + bias[n].
  * The update is a few more steps of the same sum into the same accumulators, so W + U Z never exists and the result is rounded once.
- * Shapes    A [*, lda] bf16   Z [rows, rank] bf16   bias [n]   C [*, ldc] bf16 or f32 (see `output`)
+ * Shapes    A [*, lda] bf16   Z [rows, rank] bf16   bias [n] or [experts, n]   C [*, ldc] bf16 or f32 (see `output`)
  *           gemm_nt, gemm_nt_narrow (forward):  W [experts, n, k], U [experts, n, rank]      W(k, n) = W[n, k]
  *           gemm_nn, gemm_nn_narrow (gradient): W [experts, k, n], U [experts, rank, n]      W(k, n) = W[k, n]
  *           tiles [*] {expert, first row, rows, 0}, tile_count [1] int32: the rows of each expert cut into pieces of at most GEMM_ROWS;
@@ -84,6 +84,7 @@ __device__ __forceinline__ void multiply(const Product& p) {
         if (live <= 0) return;
     }
     const bf16* w = p.w + expert * p.w_stride;
+    const long long bias = static_cast<long long>(expert) * p.n;
 
     // What this thread copies in every step.
     const bf16* from_a[2];
@@ -201,7 +202,7 @@ __device__ __forceinline__ void multiply(const Product& p) {
                 float v[2] = {acc[m][n][half * 2], acc[m][n][half * 2 + 1]};
                 if (p.bias != nullptr) {
 #pragma unroll
-                    for (int i = 0; i < 2; i++) if (column + c + i < p.n) v[i] += load_as_float(p.bias, p.bias_format, column + c + i);
+                    for (int i = 0; i < 2; i++) if (column + c + i < p.n) v[i] += load_as_float(p.bias, p.bias_format, bias + column + c + i);
                 }
                 if (staged) {
                     ptx::store4(shared + r * OUT_ROW + c * 2, pack(v[0], v[1]));

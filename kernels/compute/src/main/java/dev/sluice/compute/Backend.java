@@ -55,6 +55,13 @@ public interface Backend extends AutoCloseable {
         return Replay.NONE;
     }
 
+    /// Scratch memory that a product with a packed weight takes because it is packed.
+    ///
+    /// @param numbers how many the weight stands for, in all its matrices
+    default long unpackedBytes(long numbers) {
+        return 0;
+    }
+
     MemoryStatus memory();
 
     /// Opens a region of device memory.

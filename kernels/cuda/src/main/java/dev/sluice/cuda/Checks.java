@@ -8,17 +8,13 @@ import dev.sluice.compute.Weight;
 final class Checks {
     private Checks() {}
 
-    /// The numbers of a frozen matrix in the format that the matrix kernels read.
-    static Tensor dense(String operation, Weight weight) {
-        return switch (weight) {
-            case Weight.Dense(var values) -> {
-                if (values.dtype() != DType.BFLOAT16) {
-                    throw new IllegalArgumentException(operation + ": " + values + " should be BFLOAT16 on a GPU; load the model in it");
-                }
-                yield values;
-            }
-            case Weight.Packed packed -> throw missing("multiplying with weights packed in " + packed.packing());
-        };
+    /// A stack of frozen matrices [experts, out, in], plain or packed.
+    static void stack(String operation, Weight weight, long experts, long out, long in) {
+        switch (weight) {
+            case Weight.Dense(var values) -> values.require(operation, DType.BFLOAT16, experts, out, in);
+            case Weight.Packed packed -> packed.codes().require(operation, DType.UINT8, experts, out,
+                    in / packed.packing().numbersPerByte());
+        }
     }
 
     /// A vector in any float format.
@@ -40,14 +36,10 @@ final class Checks {
         }
     }
 
-    static void multipleOf(String operation, String what, long value, int unit) {
-        if (value % unit != 0) {
-            throw new IllegalArgumentException(operation + ": " + what + " should be a multiple of " + unit + " on a GPU, was " + value);
+    /// The biases of a stack of experts in any float format, or null.
+    static void stackBias(String operation, Tensor bias, long experts, long width) {
+        if (bias != null) {
+            Launch.code(bias.require(operation, bias.dtype(), experts, width).dtype());
         }
-    }
-
-    /// What the GPU backends cannot do yet.
-    static UnsupportedOperationException missing(String what) {
-        return new UnsupportedOperationException(what + " is not implemented on a GPU yet; this model needs SLUICE_BACKEND=cpu");
     }
 }

@@ -5,6 +5,7 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Fingerprint;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.Packing;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Workload;
@@ -21,6 +22,7 @@ import dev.sluice.compute.op.RouterOps;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /// An NVIDIA GPU. Activations are bf16, sums float32; operations run in call order on one stream.
@@ -34,7 +36,7 @@ final class CudaBackend implements Backend {
     private final RotaryOps rotary;
     private final LinearOps linear;
     private final AttentionOps attention;
-    private final ConvolutionOps convolution = new CudaConvolution();
+    private final ConvolutionOps convolution;
     private final RouterOps router;
     private final ExpertOps experts;
     private final LossOps loss;
@@ -51,6 +53,7 @@ final class CudaBackend implements Backend {
         this.rotary = new CudaRotary(device);
         this.linear = new CudaLinear(device);
         this.attention = new CudaAttention(device);
+        this.convolution = new CudaConvolution(device);
         this.router = new CudaRouter(device);
         this.experts = new CudaExperts(device);
         this.loss = new CudaLoss(device);
@@ -70,6 +73,16 @@ final class CudaBackend implements Backend {
     @Override
     public DType activationType() {
         return DType.BFLOAT16;
+    }
+
+    @Override
+    public Set<Packing> packings() {
+        return FrozenMatrix.PACKINGS;
+    }
+
+    @Override
+    public long unpackedBytes(long numbers) {
+        return FrozenMatrix.scratchBytes(numbers);
     }
 
     @Override

@@ -36,64 +36,55 @@ final class CudaElementwise implements ElementwiseOps {
     }
 
     @Override
-    public void swiglu(Tensor gate, Tensor up, Tensor out) {
-        gate.require("swiglu", DType.BFLOAT16, -1, -1);
-        up.require("swiglu", DType.BFLOAT16, gate.shape());
-        out.require("swiglu", DType.BFLOAT16, gate.shape());
-        flat("swiglu", gate.elements()).pointer(gate).pointer(up).pointer(out).int64(gate.elements()).run();
-    }
-
-    @Override
-    public void swigluBackward(Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
-        gate.require("swiglu backward", DType.BFLOAT16, -1, -1);
-        for (var tensor : new Tensor[] {dOut, up, dGate, dUp}) {
-            tensor.require("swiglu backward", DType.BFLOAT16, gate.shape());
-        }
-        flat("swiglu_backward", gate.elements()).pointer(dOut).pointer(gate).pointer(up).pointer(dGate).pointer(dUp)
-                .int64(gate.elements()).run();
-    }
-
-    @Override
     public void gated(GatedActivation activation, Tensor gate, Tensor up, Tensor out) {
-        requireSwiglu(activation);
-        swiglu(gate, up, out);
+        String operation = "gated activation";
+        gate.require(operation, DType.BFLOAT16, -1, -1);
+        up.require(operation, DType.BFLOAT16, gate.shape());
+        out.require(operation, DType.BFLOAT16, gate.shape());
+        flat("gated", gate.elements()).int32(activation.ordinal()).pointer(gate).pointer(up).pointer(out).int64(gate.elements()).run();
     }
 
     @Override
     public void gatedBackward(GatedActivation activation, Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
-        requireSwiglu(activation);
-        swigluBackward(dOut, gate, up, dGate, dUp);
-    }
-
-    private static void requireSwiglu(GatedActivation activation) {
-        if (activation != GatedActivation.SWIGLU) {
-            throw Checks.missing("gated activation " + activation);
+        String operation = "gated activation backward";
+        gate.require(operation, DType.BFLOAT16, -1, -1);
+        for (var tensor : new Tensor[] {dOut, up, dGate, dUp}) {
+            tensor.require(operation, DType.BFLOAT16, gate.shape());
         }
+        flat("gated_backward", gate.elements()).int32(activation.ordinal()).pointer(dOut).pointer(gate).pointer(up).pointer(dGate)
+                .pointer(dUp).int64(gate.elements()).run();
     }
 
     @Override
     public void scale(Tensor x, float factor) {
-        throw Checks.missing("scaling a tensor");
+        x.require("scale", DType.BFLOAT16, x.shape());
+        flat("scale", x.elements()).pointer(x).float32(factor).int64(x.elements()).run();
     }
 
     @Override
     public void clamp(Tensor x, float limit, Tensor out) {
-        throw Checks.missing("clamping a tensor");
+        x.require("clamp", DType.BFLOAT16, x.shape());
+        out.require("clamp", DType.BFLOAT16, x.shape());
+        flat("clamp", x.elements()).pointer(x).float32(limit).pointer(out).int64(x.elements()).run();
     }
 
     @Override
     public void clampBackward(Tensor gradient, Tensor x, float limit) {
-        throw Checks.missing("clamping a tensor");
+        x.require("clamp backward", DType.BFLOAT16, x.shape());
+        gradient.require("clamp backward", DType.BFLOAT16, x.shape());
+        flat("clamp_backward", x.elements()).pointer(gradient).pointer(x).float32(limit).int64(x.elements()).run();
     }
 
     @Override
     public void copyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns) {
-        throw Checks.missing("copying columns, which latent attention needs,");
+        var run = ColumnRun.of("copy columns", from, fromColumn, to, toColumn, columns);
+        run.launch(device, "copy_columns", run.ratio(run.toRows(), run.fromRows()));
     }
 
     @Override
     public void sumColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns) {
-        throw Checks.missing("summing columns, which latent attention needs,");
+        var run = ColumnRun.of("sum columns", from, fromColumn, to, toColumn, columns);
+        run.launch(device, "sum_columns", run.ratio(run.fromRows(), run.toRows()));
     }
 
     @Override

@@ -14,13 +14,15 @@ final class CudaExperts implements ExpertOps {
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
 
     private final Device device;
+    private final FrozenMatrix frozen;
 
     CudaExperts(Device device) {
         this.device = device;
+        this.frozen = new FrozenMatrix(device);
     }
 
     /// The checked sizes of a call.
-    private record Sizes(Tensor gateUp, Tensor down, long rows, long hidden, long width) {}
+    private record Sizes(long rows, long hidden, long width) {}
 
     @Override
     public void forward(Tensor x, Routing routing, Experts experts, Tape tape, Tensor out, Accumulate mode, Scope scratch) {
@@ -31,16 +33,11 @@ final class CudaExperts implements ExpertOps {
             var tiles = RowTiles.build(device, routing.offsets(), sizes.rows, own);
             var act = own.allocate("act", DType.BFLOAT16, sizes.rows, sizes.width);
             var y = own.allocate("y", DType.BFLOAT16, sizes.rows, sizes.hidden);
-            gateUp(x, routing, experts, tape, false, sizes, tiles);
-            device.launch("expert_activation").grid(Math.ceilDiv(sizes.rows * sizes.width / 8, FLAT_THREADS)).block(FLAT_THREADS)
-                    .pointer(tape.gateUp()).pointer(act).int64(sizes.rows).int32(sizes.width).run();
-            var second = Gemm.of(device, Gemm.Form.FORWARD, sizes.down).a(act, sizes.width).into(y, Accumulate.REPLACE);
-            if (experts.downLora() != null) {
-                Gemm.of(device, Gemm.Form.FORWARD, experts.downLora().a()).a(act, sizes.width).alpha(experts.downLora().scale())
-                        .into(tape.downZ(), Accumulate.REPLACE).run(tiles);
-                second.update(tape.downZ(), experts.downLora().b(), experts.downRank());
-            }
-            second.run(tiles);
+            gateUp(x, routing, experts, tape, false, sizes, tiles, own);
+            long pieces = sizes.rows * sizes.width / (sizes.width % 8 == 0 ? 8 : 1);
+            device.launch("expert_activation").grid(Math.ceilDiv(pieces, FLAT_THREADS)).block(FLAT_THREADS)
+                    .int32(experts.activation().ordinal()).pointer(tape.gateUp()).pointer(act).int64(sizes.rows).int32(sizes.width).run();
+            down(act, routing, experts, tape, y, sizes, tiles, own);
             combine(y, routing, routing.weights(), out, mode);
         }
     }
@@ -49,23 +46,40 @@ final class CudaExperts implements ExpertOps {
     public void recompute(Tensor x, Routing routing, Experts experts, Tape tape, Scope scratch) {
         var sizes = check("experts recompute", x, routing, experts, tape);
         try (var own = scratch.child("experts.recompute")) {
-            gateUp(x, routing, experts, tape, true, sizes, RowTiles.build(device, routing.offsets(), sizes.rows, own));
+            var tiles = RowTiles.build(device, routing.offsets(), sizes.rows, own);
+            gateUp(x, routing, experts, tape, true, sizes, tiles, own);
         }
     }
 
     /// @param known whether the tape's gateUpZ is an earlier pass's
-    private void gateUp(Tensor x, Routing routing, Experts experts, Tape tape, boolean known, Sizes sizes, RowTiles tiles) {
-        var product = Gemm.of(device, Gemm.Form.FORWARD, sizes.gateUp).a(x, sizes.hidden).gather(routing.rowToken(), 0)
-                .into(tape.gateUp(), Accumulate.REPLACE);
-        var lora = experts.gateUpLora();
-        if (lora != null) {
-            if (!known) {
-                Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(x, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
-                        .into(tape.gateUpZ(), Accumulate.REPLACE).run(tiles);
+    private void gateUp(Tensor x, Routing routing, Experts experts, Tape tape, boolean known, Sizes sizes, RowTiles tiles, Scope scratch) {
+        try (var own = scratch.child("experts.gateUp")) {
+            var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of("experts", experts.gateUp(), routing.offsets(), own))
+                    .a(x, sizes.hidden).gather(routing.rowToken(), 0).bias(experts.gateUpBias()).into(tape.gateUp(), Accumulate.REPLACE);
+            var lora = experts.gateUpLora();
+            if (lora != null) {
+                if (!known) {
+                    Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(x, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
+                            .into(tape.gateUpZ(), Accumulate.REPLACE).run(tiles);
+                }
+                product.update(tape.gateUpZ(), lora.b(), experts.gateUpRank());
             }
-            product.update(tape.gateUpZ(), lora.b(), experts.gateUpRank());
+            product.run(tiles);
         }
-        product.run(tiles);
+    }
+
+    private void down(Tensor act, Routing routing, Experts experts, Tape tape, Tensor y, Sizes sizes, RowTiles tiles, Scope scratch) {
+        try (var own = scratch.child("experts.down")) {
+            var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of("experts", experts.down(), routing.offsets(), own))
+                    .a(act, sizes.width).bias(experts.downBias()).into(y, Accumulate.REPLACE);
+            var lora = experts.downLora();
+            if (lora != null) {
+                Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(act, sizes.width).alpha(lora.scale())
+                        .into(tape.downZ(), Accumulate.REPLACE).run(tiles);
+                product.update(tape.downZ(), lora.b(), experts.downRank());
+            }
+            product.run(tiles);
+        }
     }
 
     @Override
@@ -90,18 +104,21 @@ final class CudaExperts implements ExpertOps {
             var lora = experts.downLora();
             var inner = own.allocate("dInner", DType.BFLOAT16, sizes.rows, sizes.width);
             var dz = lora == null ? null : own.allocate("dz", DType.BFLOAT16, sizes.rows, experts.downRank());
-            var product = Gemm.of(device, Gemm.Form.GRADIENT, sizes.down).a(dOut, sizes.hidden).gather(routing.rowToken(), 0)
-                    .into(inner, Accumulate.REPLACE);
             if (lora != null) {
                 Gemm.of(device, Gemm.Form.GRADIENT, lora.b()).a(dOut, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
                         .into(dz, Accumulate.REPLACE).run(tiles);
-                product.update(dz, lora.a(), experts.downRank());
             }
-            product.run(tiles);
+            try (var matrix = own.child("experts.down")) {
+                var product = Gemm.of(device, Gemm.Form.GRADIENT, frozen.of("experts", experts.down(), routing.offsets(), matrix))
+                        .a(dOut, sizes.hidden).gather(routing.rowToken(), 0).into(inner, Accumulate.REPLACE);
+                (lora == null ? product : product.update(dz, lora.a(), experts.downRank())).run(tiles);
+            }
             device.launch("expert_activation_backward").grid(Math.ceilDiv(sizes.rows, ROW_THREADS / 32)).block(ROW_THREADS)
-                    .pointer(routing.rowOfPick()).pointer(routing.weights()).pointer(tape.gateUp()).pointer(inner)
-                    .pointer(tape.downZ()).pointer(dz).pointer(dWeights).int64(sizes.rows).int32(sizes.width).int32(experts.downRank())
-                    .run();
+                    .int32(experts.activation().ordinal()).pointer(routing.rowOfPick()).pointer(routing.weights()).pointer(tape.gateUp())
+                    .pointer(inner).pointer(tape.downZ()).pointer(dz).pointer(dWeights).int64(sizes.rows).int32(sizes.width)
+                    .int32(experts.downRank()).beginStruct().pointer(experts.downBias()).pointer(dOut).pointer(routing.picks())
+                    .int32(experts.downBias() == null ? 0 : Launch.code(experts.downBias().dtype())).int32(sizes.hidden)
+                    .int32(routing.topK()).endStruct().run();
             if (lora != null) {
                 // inner now holds the activation, and z and dz carry the routing weight.
                 gradients(own, routing).of(inner, sizes.width).addToA(dz, lora.gradA());
@@ -115,16 +132,18 @@ final class CudaExperts implements ExpertOps {
         try (var own = scratch.child("experts.backward.gateUp")) {
             var lora = experts.gateUpLora();
             var dRows = own.allocate("dRows", DType.BFLOAT16, sizes.rows, sizes.hidden);
-            var product = Gemm.of(device, Gemm.Form.GRADIENT, sizes.gateUp).a(tape.gateUp(), 2 * sizes.width)
-                    .into(dRows, Accumulate.REPLACE);
+            Tensor dz = null;
             if (lora != null) {
-                var dz = own.allocate("dz", DType.BFLOAT16, sizes.rows, experts.gateUpRank());
+                dz = own.allocate("dz", DType.BFLOAT16, sizes.rows, experts.gateUpRank());
                 Gemm.of(device, Gemm.Form.GRADIENT, lora.b()).a(tape.gateUp(), 2 * sizes.width).alpha(lora.scale())
                         .into(dz, Accumulate.REPLACE).run(tiles);
                 addGradients(lora, own, routing, tape, x, dz, sizes);
-                product.update(dz, lora.a(), experts.gateUpRank());
             }
-            product.run(tiles);
+            try (var matrix = own.child("experts.gateUp")) {
+                var product = Gemm.of(device, Gemm.Form.GRADIENT, frozen.of("experts", experts.gateUp(), routing.offsets(), matrix))
+                        .a(tape.gateUp(), 2 * sizes.width).into(dRows, Accumulate.REPLACE);
+                (lora == null ? product : product.update(dz, lora.a(), experts.gateUpRank())).run(tiles);
+            }
             combine(dRows, routing, null, dx, mode);
         }
     }
@@ -145,17 +164,14 @@ final class CudaExperts implements ExpertOps {
     }
 
     private static Sizes check(String operation, Tensor x, Routing routing, Experts experts, Tape tape) {
-        if (!experts.plain()) {
-            throw Checks.missing("an expert stack with biases or activation " + experts.activation());
-        }
         long count = routing.offsets().elements() - 1;
         long hidden = experts.gateUp().in();
         long width = experts.down().in();
-        Checks.multipleOf(operation, "hidden size", hidden, 8);
-        Checks.multipleOf(operation, "expert width", width, 8);
-        var sizes = new Sizes(Checks.dense(operation, experts.gateUp()).require(operation, DType.BFLOAT16, count, 2 * width, hidden),
-                Checks.dense(operation, experts.down()).require(operation, DType.BFLOAT16, count, hidden, width), routing.rows(), hidden,
-                width);
+        Checks.stackBias(operation, experts.gateUpBias(), count, 2 * width);
+        Checks.stackBias(operation, experts.downBias(), count, hidden);
+        Checks.stack(operation, experts.gateUp(), count, 2 * width, hidden);
+        Checks.stack(operation, experts.down(), count, hidden, width);
+        var sizes = new Sizes(routing.rows(), hidden, width);
         x.require(operation, DType.BFLOAT16, routing.tokens(), hidden);
         tape.gateUp().require(operation, DType.BFLOAT16, sizes.rows, 2 * width);
         Checks.z(operation, tape.gateUpZ(), sizes.rows, experts.gateUpRank());

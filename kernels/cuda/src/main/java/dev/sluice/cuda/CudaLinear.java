@@ -10,35 +10,39 @@ import dev.sluice.compute.op.LinearOps;
 /// Dense layers: the products of `gemm.cu` over one matrix.
 final class CudaLinear implements LinearOps {
     private final Device device;
+    private final FrozenMatrix frozen;
 
     CudaLinear(Device device) {
         this.device = device;
+        this.frozen = new FrozenMatrix(device);
     }
 
     @Override
     public void forward(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch) {
-        forward("linear forward", x, layer, z, false, y);
+        forward("linear forward", x, layer, z, false, y, scratch);
     }
 
     @Override
     public void recompute(Tensor x, Linear layer, Tensor z, Tensor y, Scope scratch) {
-        forward("linear recompute", x, layer, z, true, y);
+        forward("linear recompute", x, layer, z, true, y, scratch);
     }
 
     /// @param known whether z is an earlier pass's
-    private void forward(String operation, Tensor x, Linear layer, Tensor z, boolean known, Tensor y) {
+    private void forward(String operation, Tensor x, Linear layer, Tensor z, boolean known, Tensor y, Scope scratch) {
         long rows = check(operation, x, layer, z, y);
         long in = layer.weight().in();
-        var product = Gemm.of(device, Gemm.Form.FORWARD, Checks.dense(operation, layer.weight())).a(x, in).bias(layer.bias())
-                .into(y, Accumulate.REPLACE);
-        if (layer.lora() != null) {
-            if (!known) {
-                Gemm.of(device, Gemm.Form.FORWARD, layer.lora().a()).a(x, in).alpha(layer.lora().scale()).into(z, Accumulate.REPLACE)
-                        .run(rows);
+        try (var own = scratch.child("linear.forward")) {
+            var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of(operation, layer.weight(), own)).a(x, in).bias(layer.bias())
+                    .into(y, Accumulate.REPLACE);
+            if (layer.lora() != null) {
+                if (!known) {
+                    Gemm.of(device, Gemm.Form.FORWARD, layer.lora().a()).a(x, in).alpha(layer.lora().scale()).into(z, Accumulate.REPLACE)
+                            .run(rows);
+                }
+                product.update(z, layer.lora().b(), layer.rank());
             }
-            product.update(z, layer.lora().b(), layer.rank());
+            product.run(rows);
         }
-        product.run(rows);
     }
 
     @Override
@@ -49,21 +53,20 @@ final class CudaLinear implements LinearOps {
         if (dx != null) {
             dx.require(operation, DType.BFLOAT16, rows, layer.weight().in());
         }
-        var weight = Checks.dense(operation, layer.weight());
         var lora = layer.lora();
-        if (lora == null) {
-            if (dx != null) {
-                Gemm.of(device, Gemm.Form.GRADIENT, weight).a(dy, out).into(dx, mode).run(rows);
-            }
-            return;
-        }
         try (var own = scratch.child("linear.backward")) {
-            var dz = own.allocate("dz", DType.BFLOAT16, rows, layer.rank());
-            Gemm.of(device, Gemm.Form.GRADIENT, lora.b()).a(dy, out).alpha(lora.scale()).into(dz, Accumulate.REPLACE).run(rows);
-            new LoraGradient(device, own).of(dy, out).rows(rows).addToB(z, lora.gradB());
-            new LoraGradient(device, own).of(x, layer.weight().in()).rows(rows).addToA(dz, lora.gradA());
+            var dz = lora == null ? null : own.allocate("dz", DType.BFLOAT16, rows, layer.rank());
+            if (lora != null) {
+                Gemm.of(device, Gemm.Form.GRADIENT, lora.b()).a(dy, out).alpha(lora.scale()).into(dz, Accumulate.REPLACE).run(rows);
+                new LoraGradient(device, own).of(dy, out).rows(rows).addToB(z, lora.gradB());
+                new LoraGradient(device, own).of(x, layer.weight().in()).rows(rows).addToA(dz, lora.gradA());
+            }
             if (dx != null) {
-                Gemm.of(device, Gemm.Form.GRADIENT, weight).a(dy, out).update(dz, lora.a(), layer.rank()).into(dx, mode).run(rows);
+                var product = Gemm.of(device, Gemm.Form.GRADIENT, frozen.of(operation, layer.weight(), own)).a(dy, out).into(dx, mode);
+                if (lora != null) {
+                    product.update(dz, lora.a(), layer.rank());
+                }
+                product.run(rows);
             }
         }
     }

@@ -18,9 +18,11 @@ final class CudaLoss implements LossOps {
     private static final int SCORE_CHUNK = 512;
 
     private final Device device;
+    private final FrozenMatrix frozen;
 
     CudaLoss(Device device) {
         this.device = device;
+        this.frozen = new FrozenMatrix(device);
     }
 
     @Override
@@ -39,10 +41,11 @@ final class CudaLoss implements LossOps {
             device.launch("loss_compact").block(TileSizes.of("COMPACT_THREADS"))
                     .pointer(labels).int32(tokens).pointer(trained).pointer(count).run();
             long chunk = Math.min(tokens, CHUNK);
+            var weight = frozen.of(operation, head.weight(), own);
             var logits = own.allocate("logits", DType.BFLOAT16, chunk, stride(head));
             var dz = head.lora() == null ? null : own.allocate("dz", DType.BFLOAT16, chunk, head.rank());
             for (long first = 0; first < tokens; first += CHUNK) {
-                var piece = new Chunk(hidden, head, trained, count, first, Math.min(chunk, tokens - first), logits, headZ, dz);
+                var piece = new Chunk(hidden, head, weight, trained, count, first, Math.min(chunk, tokens - first), logits, headZ, dz);
                 piece.forward();
                 device.launch("loss_rows").grid(piece.rows).block(THREADS)
                         .pointer(labels).pointer(trained).pointer(count).int32(first).pointer(logits).pointer(nll)
@@ -65,7 +68,8 @@ final class CudaLoss implements LossOps {
         private final Tensor dz;
         private final Tensor weight;
 
-        Chunk(Tensor hidden, Linear head, Tensor trained, Tensor count, long first, long rows, Tensor logits, Tensor headZ, Tensor dz) {
+        Chunk(Tensor hidden, Linear head, Tensor weight, Tensor trained, Tensor count, long first, long rows, Tensor logits, Tensor headZ,
+                Tensor dz) {
             this.hidden = hidden;
             this.head = head;
             this.trained = trained;
@@ -75,7 +79,7 @@ final class CudaLoss implements LossOps {
             this.logits = logits;
             this.z = headZ == null ? null : headZ.view("z", first * head.rank(), rows, head.rank());
             this.dz = dz;
-            this.weight = Checks.dense("cross entropy", head.weight());
+            this.weight = weight;
         }
 
         private Gemm fromHidden(Tensor matrix) {
@@ -116,12 +120,13 @@ final class CudaLoss implements LossOps {
         predictions.require(operation, DType.INT32, tokens);
         try (var own = scratch.child("score")) {
             long chunk = Math.min(tokens, SCORE_CHUNK);
+            var weight = frozen.of(operation, head.weight(), own);
             var logits = own.allocate("logits", DType.FLOAT32, chunk, stride(head));
             var z = head.lora() == null ? null : own.allocate("z", DType.BFLOAT16, chunk, head.rank());
             for (long first = 0; first < tokens; first += chunk) {
                 long rows = Math.min(chunk, tokens - first);
                 var piece = hidden.view("hidden", first * hidden.dim(1), rows, hidden.dim(1));
-                var product = Gemm.of(device, Gemm.Form.FORWARD, Checks.dense(operation, head.weight())).a(piece, hidden.dim(1))
+                var product = Gemm.of(device, Gemm.Form.FORWARD, weight).a(piece, hidden.dim(1))
                         .bias(head.bias()).into(logits, stride(head), Gemm.Output.FLOAT32);
                 if (head.lora() != null) {
                     Gemm.of(device, Gemm.Form.FORWARD, head.lora().a()).a(piece, hidden.dim(1)).alpha(head.lora().scale())

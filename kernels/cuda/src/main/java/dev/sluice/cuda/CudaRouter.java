@@ -7,10 +7,14 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.RouterOps;
 import dev.sluice.compute.op.Routing;
 
-/// Twin of `router.cu`. Logits are rounded to bf16 before the softmax, as the models were trained.
+/// Twin of `router.cu` and `router_products.cu`. Logits of a bf16 weight are rounded to bf16, as a bf16 layer's are; those of a
+/// float32 weight are summed in float32 and kept.
 final class CudaRouter implements RouterOps {
     private static final int TOKENS = TileSizes.of("ROUTER_TOKENS");
     private static final int THREADS = TileSizes.of("ROUTER_THREADS");
+    private static final int TILE = TileSizes.of("ROUTER_TILE");
+    /// A group a lane of a warp.
+    private static final int MAX_GROUPS = 32;
     private static final int MAX_EXPERTS = TileSizes.of("ROUTER_MAX_EXPERTS");
 
     private final Device device;
@@ -29,9 +33,8 @@ final class CudaRouter implements RouterOps {
         try (var own = scratch.child("route")) {
             var counts = own.allocate("group counts", DType.INT32, groups, experts);
             var totals = own.allocate("totals", DType.INT32, experts);
-            device.launch("route_pick").grid(groups).block(THREADS)
-                    .pointer(logits).pointer(routing.picks()).pointer(routing.weights()).pointer(counts)
-                    .int32(tokens).int32(experts).int32(router.topK()).flag(router.normalize()).run();
+            rule(device.launch("route_pick").grid(groups).block(THREADS).sharedBytes(Integer.BYTES * experts * (1 + THREADS / 32))
+                    .pointer(logits).pointer(routing.picks()).pointer(routing.weights()).pointer(counts).int32(tokens), router).run();
             device.launch("route_scan").grid(Math.ceilDiv(experts, THREADS / 32)).block(THREADS)
                     .pointer(counts).pointer(totals).int32(groups).int32(experts).run();
             device.launch("route_scatter").grid(groups).block(THREADS)
@@ -46,11 +49,22 @@ final class CudaRouter implements RouterOps {
     }
 
     private void project(String operation, Tensor x, Router router, Tensor logits) {
-        x.require(operation, DType.BFLOAT16, -1, router.weight().dim(1));
-        router.weight().require(operation, DType.BFLOAT16, -1, -1);
-        logits.require(operation, DType.FLOAT32, x.dim(0), router.experts());
-        Gemm.of(device, Gemm.Form.FORWARD, router.weight()).a(x, x.dim(1))
-                .into(logits, router.experts(), Gemm.Output.ROUNDED_FLOAT32).run(x.dim(0));
+        var weight = router.weight();
+        long tokens = x.dim(0);
+        x.require(operation, DType.BFLOAT16, -1, weight.dim(1));
+        logits.require(operation, DType.FLOAT32, tokens, router.experts());
+        if (router.bias() != null) {
+            Checks.vector(operation, router.bias(), router.experts());
+        }
+        if (weight.dtype() == DType.FLOAT32) {
+            device.launch("route_logits").grid(Math.ceilDiv(tokens, TILE), Math.ceilDiv(router.experts(), TILE)).block(THREADS)
+                    .pointer(x).pointer(weight).pointerAndFormat(router.bias()).pointer(logits)
+                    .int32(tokens).int32(router.experts()).int32(weight.dim(1)).run();
+        } else {
+            weight.require(operation, DType.BFLOAT16, -1, -1);
+            Gemm.of(device, Gemm.Form.FORWARD, weight).a(x, x.dim(1)).bias(router.bias())
+                    .into(logits, router.experts(), Gemm.Output.ROUNDED_FLOAT32).run(tokens);
+        }
     }
 
     @Override
@@ -62,24 +76,48 @@ final class CudaRouter implements RouterOps {
         dWeights.require(operation, DType.FLOAT32, tokens, router.topK());
         logits.require(operation, DType.FLOAT32, tokens, experts);
         dx.require(operation, DType.BFLOAT16, tokens, router.weight().dim(1));
-        int stride = Math.ceilDiv(experts, 8) * 8;
+        boolean exact = router.weight().dtype() == DType.FLOAT32;
+        int stride = exact ? experts : Math.ceilDiv(experts, 8) * 8;
         try (var own = scratch.child("router.backward")) {
-            var gradients = own.allocate("logit gradients", DType.BFLOAT16, tokens, stride);
-            device.launch("route_backward").grid(Math.ceilDiv(tokens, THREADS / 32)).block(THREADS)
-                    .pointer(dWeights).pointer(logits).pointer(routing.picks()).pointer(routing.weights()).pointer(gradients)
-                    .int32(tokens).int32(experts).int32(router.topK()).int32(stride).flag(router.normalize()).run();
-            Gemm.of(device, Gemm.Form.GRADIENT, router.weight()).a(gradients, stride).into(dx, mode).run(tokens);
+            var gradients = own.allocate("logit gradients", exact ? DType.FLOAT32 : DType.BFLOAT16, tokens, stride);
+            rule(device.launch("route_backward").grid(Math.ceilDiv(tokens, THREADS / 32)).block(THREADS)
+                    .pointer(dWeights).pointer(logits).pointer(routing.picks()).pointerAndFormat(gradients).int32(tokens).int32(stride),
+                    router).fault().run();
+            project(gradients, stride, router.weight(), dx, mode);
         }
     }
 
-    private static void check(String operation, Routing routing, long tokens, Router router) {
-        if (!router.plain()) {
-            throw Checks.missing("a router with sigmoid scores, bias, correction, groups or a scale");
+    private void project(Tensor gradients, int stride, Tensor weight, Tensor dx, Accumulate mode) {
+        long tokens = dx.dim(0);
+        if (weight.dtype() == DType.FLOAT32) {
+            device.launch("route_gradient").grid(Math.ceilDiv(tokens, TILE), Math.ceilDiv(weight.dim(1), TILE)).block(THREADS)
+                    .pointer(gradients).pointer(weight).pointer(dx).int32(tokens).int32(weight.dim(0)).int32(weight.dim(1))
+                    .flag(mode == Accumulate.ADD).run();
+        } else {
+            Gemm.of(device, Gemm.Form.GRADIENT, weight).a(gradients, stride).into(dx, mode).run(tokens);
         }
+    }
+
+    /// What the kernels know of a router.
+    private static Launch rule(Launch launch, Router router) {
+        var choice = router.choice();
+        return launch.beginStruct().pointer(choice.correction()).int32(router.experts()).int32(router.topK())
+                .flag(router.kind() == Kind.SIGMOID_TOPK).int32(choice.groups()).int32(choice.keptGroups()).flag(router.normalize())
+                .float32(router.epsilon()).float32(router.floor()).float32(router.scale()).endStruct();
+    }
+
+    private static void check(String operation, Routing routing, long tokens, Router router) {
         int experts = router.experts();
         if (experts > MAX_EXPERTS) {
             throw new IllegalArgumentException(operation + ": the GPU kernels hold at most " + MAX_EXPERTS + " experts, this router has "
                     + experts + "; use the cpu backend for this model");
+        }
+        if (router.choice().groups() > MAX_GROUPS) {
+            throw new IllegalArgumentException(operation + ": the GPU kernels choose from at most " + MAX_GROUPS
+                    + " groups of experts, this router has " + router.choice().groups() + "; use the cpu backend for this model");
+        }
+        if (router.choice().correction() != null) {
+            router.choice().correction().require(operation, DType.FLOAT32, experts);
         }
         routing.picks().require(operation, DType.INT32, tokens, router.topK());
         routing.weights().require(operation, DType.FLOAT32, tokens, router.topK());

@@ -18,7 +18,8 @@ final class Fault implements AutoCloseable {
         TOKEN_ID("embed: id of token %d is %d, should be 0 to %d"),
         POSITION("rotate: position of token %d is %d, the table ends at %d"),
         LABEL("cross entropy: label of token %d is %d, should be 0 to %d, or negative to be ignored"),
-        ROUTING("experts: the offsets of %d experts end at %d, should ascend from 0 to %d; was this routing written by route?");
+        ROUTING("experts: the offsets of %d experts end at %d, should ascend from 0 to %d; was this routing written by route?"),
+        PICK("router backward: pick of token %d is expert %d, should be 0 to %d; was this routing written by route?");
 
         private final String message;
 

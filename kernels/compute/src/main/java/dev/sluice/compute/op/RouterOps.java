@@ -32,7 +32,8 @@ public interface RouterOps {
         }
     }
 
-    /// @param weight [experts, hidden], frozen
+    /// @param weight [experts, hidden], frozen. Families differ in the precision of their logits, and its type says which: where
+    ///     activations are bf16, the logits of a bf16 weight are rounded to bf16, those of a FLOAT32 weight are float32
     /// @param bias [experts] added to the logits, or null
     /// @param normalize divide the picked scores by their sum (`norm_topk_prob`)
     /// @param epsilon added to that sum
@@ -58,12 +59,6 @@ public interface RouterOps {
 
         public int experts() {
             return Math.toIntExact(weight.dim(0));
-        }
-
-        /// Softmax over all experts and the largest of them: nothing that only some families have.
-        public boolean plain() {
-            return bias == null && kind == Kind.SOFTMAX_TOPK && choice.correction() == null && choice.groups() == 1
-                    && epsilon == 0 && floor == 0 && scale == 1;
         }
     }
 

@@ -37,6 +37,20 @@ public interface ExpertChoiceContract extends Contract {
         }
     }
 
+    /// Families differ in the precision of their logits: a float32 weight is multiplied in float32 whatever activations are in.
+    @ParameterizedTest
+    @CsvSource({"SIGMOID_TOPK,65,160,8,1,1", "SIGMOID_TOPK,130,256,8,8,4", "SOFTMAX_TOPK,64,64,6,1,1", "SOFTMAX_TOPK,3,5,2,1,1"})
+    default void float32RouterKeepsItsLogits(Kind kind, int tokens, int experts, int topK, int groups, int kept) {
+        try (var world = world(tokens * 5L + experts); var scratch = world.scratch()) {
+            var routed = new Case(world, world.float32("router", 0.5, experts, HIDDEN), kind,
+                    new Choice(world.float32("correction", 0.3, experts).tensor(), groups, kept), topK, true, 1e-20f, 0, tokens);
+            orSkip(() -> world.backend().router().route(routed.x.tensor(), routed.router, routed.logits, routed.routing, scratch));
+            world.assertWithin(routed.logits, routed.graph.values(routed.logitNodes), 2e-5);
+            routed.assertChoice();
+            routed.assertGradient();
+        }
+    }
+
     /// A sum below the floor is a constant: no gradient goes through it.
     @Test
     default void weightsAreDividedByNoLessThanTheFloor() {
@@ -74,10 +88,14 @@ public interface ExpertChoiceContract extends Contract {
         private final int[] logitNodes;
 
         Case(World world, Kind kind, Choice choice, int tokens, int experts, int topK, boolean normalize, float epsilon, float floor) {
+            this(world, world.activations("router", 0.5, experts, HIDDEN), kind, choice, topK, normalize, epsilon, floor, tokens);
+        }
+
+        Case(World world, Twin weight, Kind kind, Choice choice, int topK, boolean normalize, float epsilon, float floor, int tokens) {
             this.world = world;
+            int experts = Math.toIntExact(weight.tensor().dim(0));
             this.tokens = tokens;
             x = world.activations("x", 1, tokens, HIDDEN);
-            Twin weight = world.activations("router", 0.5, experts, HIDDEN);
             Twin bias = world.activations("bias", 1, experts);
             router = new Router(weight.tensor(), bias.tensor(), kind, choice, topK, normalize, epsilon, floor, SCALE);
             correction = choice.correction() == null ? new double[experts] : world.read(choice.correction());

@@ -59,9 +59,11 @@ final class RandomSource implements WeightSource {
     }
 
     private void fill(Tensor tensor) {
+        // Two bf16 numbers read as a float32 one are random like the second of them.
+        int length = Math.toIntExact(block.byteSize() / tensor.dtype().bytes());
         for (long first = 0; first < tensor.elements();) {
-            int from = random.nextInt(BLOCK / 2);
-            long count = Math.min(BLOCK - from, tensor.elements() - first);
+            int from = random.nextInt(length / 2);
+            long count = Math.min(length - from, tensor.elements() - first);
             backend.upload(block.asSlice(tensor.dtype().bytes(from), tensor.dtype().bytes(count)),
                     tensor.view(tensor.name(), first, count));
             first += count;

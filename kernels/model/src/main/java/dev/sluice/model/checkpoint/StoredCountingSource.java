@@ -15,6 +15,7 @@ final class StoredCountingSource extends StoredSource {
     private final DType dtype;
     private final Set<Packing> packings;
     private long bytes;
+    private long largestPacked;
 
     private StoredCountingSource(Checkpoint checkpoint, Backend backend) {
         super(checkpoint);
@@ -22,10 +23,10 @@ final class StoredCountingSource extends StoredSource {
         this.packings = backend.packings();
     }
 
-    static long bytes(Checkpoint checkpoint, DecoderConfig config, TensorNames names, Backend backend) {
+    static WeightBytes count(Checkpoint checkpoint, DecoderConfig config, TensorNames names, Backend backend) {
         var counting = new StoredCountingSource(checkpoint, backend);
         WeightTree.build(config, names, counting);
-        return counting.bytes;
+        return new WeightBytes(counting.bytes, backend.unpackedBytes(counting.largestPacked));
     }
 
     @Override
@@ -42,6 +43,7 @@ final class StoredCountingSource extends StoredSource {
         }
         long elements = Tensor.elements(wanted.name(), wanted.shape());
         long rows = elements / wanted.columns();
+        largestPacked = Math.max(largestPacked, elements);
         bytes = Math.addExact(bytes, elements / packing.numbersPerByte()
                 + packing.scaleType().bytes(Math.multiplyExact(rows, packing.scales(wanted.columns()))));
         return new Weight.Dense(null);

@@ -27,9 +27,9 @@ public final class WeightLoader {
     /// Bytes that a backend will hold of a checkpoint's weights: packed ones as they are, where it multiplies with them.
     ///
     /// @throws InvalidFileException if the files are missing or their headers damaged
-    public static long bytes(Path folder, DecoderConfig config, TensorNames names, Backend backend) {
+    public static WeightBytes bytes(Path folder, DecoderConfig config, TensorNames names, Backend backend) {
         try (var checkpoint = Checkpoint.open(folder)) {
-            return StoredCountingSource.bytes(checkpoint, config, names, backend);
+            return StoredCountingSource.count(checkpoint, config, names, backend);
         }
     }
 
@@ -42,7 +42,7 @@ public final class WeightLoader {
             if (!checking.unread().isEmpty()) {
                 LOG.log(System.Logger.Level.INFO, "{0}: not read: {1}", folder, checking.unread());
             }
-            requireMemory(folder, StoredCountingSource.bytes(checkpoint, config, names, backend), backend.memory());
+            requireMemory(folder, StoredCountingSource.count(checkpoint, config, names, backend).kept(), backend.memory());
             var weights = WeightTree.build(config, names, new LoadingSource(checkpoint, backend, process, staging));
             backend.synchronize();
             return weights;

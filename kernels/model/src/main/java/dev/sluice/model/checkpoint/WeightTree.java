@@ -146,7 +146,9 @@ final class WeightTree {
 
     private RouterWeights router(int layer, RouterConfig router) {
         String name = names.inLayer(layer, DecoderModule.ROUTER);
-        return new RouterWeights(plain(name + ".weight", router.experts(), config.hidden()),
+        long[] shape = {router.experts(), config.hidden()};
+        return new RouterWeights(source.load(new Wanted(name + ".weight", shape, List.of(new Part(name + ".weight", shape)),
+                router.exact(), 0, 1)),
                 router.bias() ? plain(name + ".bias", router.experts()) : null,
                 correction(names.inLayer(layer, DecoderModule.CORRECTION), router));
     }

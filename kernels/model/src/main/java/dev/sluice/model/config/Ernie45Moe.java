@@ -51,7 +51,7 @@ final class Ernie45Moe implements Family {
         int shared = fields.anyExperts("moe_num_shared_experts", 2);
         return new SparseConfig(new RouterConfig(experts, fields.topK(config.spelling("moe_k", "num_experts_per_tok"), experts, 6),
                 RouterOps.Kind.SOFTMAX_TOPK, false, Correction.ROW, 1, 1, true, 0,
-                (float) config.positive("moe_norm_min", 1e-12), 1), ExpertsConfig.swiglu(width),
+                (float) config.positive("moe_norm_min", 1e-12), 1, true), ExpertsConfig.swiglu(width),
                 shared == 0 ? null : new DenseConfig(Math.multiplyExact(width, shared)));
     }
 }

@@ -38,11 +38,12 @@ public sealed interface FeedForwardConfig {
     /// @param bias the logits have a bias
     /// @param correction whether the scores have a correction that counts for the choice only
     /// @param normalize divide the weights of the picks by their sum plus epsilon, or by `floor` if that is more
+    /// @param exact logits are computed in float32 even by a model in bf16
     record RouterConfig(int experts, int topK, RouterOps.Kind kind, boolean bias, Correction correction, int groups,
-            int keptGroups, boolean normalize, float epsilon, float floor, float scale) {
+            int keptGroups, boolean normalize, float epsilon, float floor, float scale, boolean exact) {
         /// Softmax and the largest.
         static RouterConfig softmax(int experts, int topK, boolean normalize) {
-            return new RouterConfig(experts, topK, RouterOps.Kind.SOFTMAX_TOPK, false, Correction.NONE, 1, 1, normalize, 0, 0, 1);
+            return new RouterConfig(experts, topK, RouterOps.Kind.SOFTMAX_TOPK, false, Correction.NONE, 1, 1, normalize, 0, 0, 1, false);
         }
     }
 

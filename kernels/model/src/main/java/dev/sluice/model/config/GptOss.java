@@ -40,7 +40,7 @@ final class GptOss implements Family {
         int experts = fields.experts(config.spelling("num_local_experts", "num_experts"), 128);
         var sparse = new SparseConfig(
                 new RouterConfig(experts, fields.topK(config.spelling("num_experts_per_tok", "experts_per_token"), experts, 4),
-                        RouterOps.Kind.SOFTMAX_TOPK, true, Correction.NONE, 1, 1, true, 0, 0, 1),
+                        RouterOps.Kind.SOFTMAX_TOPK, true, Correction.NONE, 1, 1, true, 0, 0, 1, false),
                 new ExpertsConfig(fields.width("intermediate_size", 2880), true, GatedActivation.CLAMPED_SWIGLU,
                         StackOrder.INTERLEAVED_TRANSPOSED), null);
         return fields.decoder(modelType(), maxPositions, false, StreamConfig.plain(config.positive("rms_norm_eps", 1e-5)),

@@ -59,7 +59,7 @@ final class Lfm2Moe implements Family {
         int experts = fields.experts(config.spelling("num_experts", "num_local_experts"), 32);
         return new SparseConfig(new RouterConfig(experts, fields.topK("num_experts_per_tok", experts, 4),
                 RouterOps.Kind.SIGMOID_TOPK, false, config.flag("use_expert_bias", true) ? Correction.VECTOR : Correction.NONE, 1, 1,
-                config.flag("norm_topk_prob", true), EPSILON, 0, (float) config.positive("routed_scaling_factor", 1)),
+                config.flag("norm_topk_prob", true), EPSILON, 0, (float) config.positive("routed_scaling_factor", 1), false),
                 ExpertsConfig.swiglu(fields.width("moe_intermediate_size", 1792)), null);
     }
 }

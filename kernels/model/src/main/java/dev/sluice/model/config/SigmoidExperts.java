@@ -23,8 +23,8 @@ record SigmoidExperts(FamilyFields fields, int defaultExperts, int defaultTopK, 
         int width = fields.width("moe_intermediate_size", defaultWidth);
         int shared = fields.anyExperts("n_shared_experts", 1);
         return new SparseConfig(new RouterConfig(experts, topK, RouterOps.Kind.SIGMOID_TOPK, false, Correction.VECTOR, groups,
-                kept, config.flag("norm_topk_prob", true), EPSILON, 0, (float) config.positive("routed_scaling_factor", defaultScale)),
-                ExpertsConfig.swiglu(width), shared == 0 ? null : new DenseConfig(Math.multiplyExact(width, shared)));
+                kept, config.flag("norm_topk_prob", true), EPSILON, 0, (float) config.positive("routed_scaling_factor", defaultScale),
+                true), ExpertsConfig.swiglu(width), shared == 0 ? null : new DenseConfig(Math.multiplyExact(width, shared)));
     }
 
     private void requireGroups(int experts, int groups, int kept, int topK) {

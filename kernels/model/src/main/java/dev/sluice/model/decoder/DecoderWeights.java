@@ -60,7 +60,7 @@ public record DecoderWeights(Tensor embedding, Tensor finalNorm, Weight head, Li
     /// @param shared what every token passes through beside its experts, or null
     public record SparseWeights(RouterWeights router, ExpertWeights experts, DenseWeights shared) implements FeedForwardWeights {}
 
-    /// @param weight [experts, hidden]
+    /// @param weight [experts, hidden], in FLOAT32 where the logits are exact
     /// @param bias [experts], or null
     /// @param correction FLOAT32 [experts], or null
     public record RouterWeights(Tensor weight, Tensor bias, Tensor correction) {}

@@ -4,6 +4,7 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
+import dev.sluice.model.checkpoint.WeightBytes;
 import dev.sluice.model.checkpoint.WeightLoader;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.Families;
@@ -21,7 +22,7 @@ import java.util.Locale;
 /// @param adapterParameters trainable numbers
 /// @param adapterBytes parameters, gradients and both moments, for the run
 /// @param bytesPerToken activations of one token of a micro-batch
-/// @param fixedStepBytes what a step takes however short it is: chunks of logits and scratch
+/// @param fixedStepBytes what a step takes however short it is: chunks of logits, scratch, and room to unpack weights
 public record MemoryPlan(long weightBytes, long adapterParameters, long adapterBytes, long bytesPerToken, long fixedStepBytes) {
     private static final long SCRATCH = 64L << 20;
     private static final int OPTIMIZER_COPIES = 4;
@@ -44,8 +45,9 @@ public record MemoryPlan(long weightBytes, long adapterParameters, long adapterB
         Family family = Families.of(fields);
         DecoderConfig config = family.read(fields);
         MemoryPlan plain = of(config, family.names(), backend.activationType(), settings, gradientCheckpointing);
-        return new MemoryPlan(WeightLoader.bytes(modelFolder, config, family.names(), backend), plain.adapterParameters,
-                plain.adapterBytes, plain.bytesPerToken, plain.fixedStepBytes);
+        WeightBytes weights = WeightLoader.bytes(modelFolder, config, family.names(), backend);
+        return new MemoryPlan(weights.kept(), plain.adapterParameters, plain.adapterBytes, plain.bytesPerToken,
+                plain.fixedStepBytes + weights.unpacked());
     }
 
     static MemoryPlan of(DecoderConfig config, TensorNames names, DType type, LoraSettings settings, boolean checkpointing) {
