@@ -1,0 +1,123 @@
+package dev.sluice.bench.golden;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.sluice.compute.Availability;
+import dev.sluice.compute.Backend;
+import dev.sluice.compute.BackendProvider;
+import dev.sluice.model.BaseModel;
+import dev.sluice.model.OracleCase;
+import dev.sluice.model.evaluation.Evaluation;
+import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.training.LoraTraining;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.ServiceLoader;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Every family's golden case on every GPU backend: what transformers and peft compute in float32, as far as bf16 reaches.
+/// The cases are on the class path, or in the folder `-Dsluice.golden=FOLDER`. Skipped where there is no such GPU.
+///
+/// How far bf16 reaches is not a guess. The sums of the residual stream are rounded twice a layer, each time by at most 2^-9 of
+/// them, and roundings are independent: the stream, and with it the logits, strays by about `2^-9 * sqrt(2 * layers)`. That is
+/// the bound of a first loss and of a likelihood. Training amplifies it in a way that depends on the case, on how close its
+/// router's ties are above all, so a curve may stray twice as far as transformers' own bf16 curve does where that is more. A
+/// gradient is a product of rounded numbers, of the two passes and of both factors, which makes its bound four times a loss's.
+class GoldenCaseGpuTest {
+    private static final double UNIT_ROUNDOFF = 0x1p-9;
+    private static final int FACTORS = 4;
+
+    static Stream<Arguments> cases() throws IOException {
+        List<Path> folders;
+        try (var children = Files.list(golden())) {
+            folders = children.filter(Files::isDirectory).sorted().toList();
+        }
+        assertTrue(folders.size() > 10, "golden cases in " + golden());
+        return Stream.of("portable", "hopper").flatMap(backend -> folders.stream().map(folder -> Arguments.of(backend, folder)));
+    }
+
+    private static Path golden() {
+        String folder = System.getProperty("sluice.golden");
+        return folder != null ? Path.of(folder) : Path.of(URI.create(Objects.requireNonNull(
+                GoldenCaseGpuTest.class.getResource("/golden"), "no golden cases on the class path; -Dsluice.golden=FOLDER names them").toString()));
+    }
+
+    private static Backend open(String name) {
+        var provider = ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get)
+                .filter(one -> one.name().equals(name)).findFirst().orElseThrow();
+        var availability = provider.probe();
+        assumeTrue(availability instanceof Availability.Available, availability.toString());
+        return provider.open();
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void theCurveIsAsCloseToFloat32AsBfloat16Allows(String name, Path folder) throws IOException {
+        var golden = OracleCase.read(folder);
+        try (var backend = open(name); var model = BaseModel.load(golden.model(), backend);
+                var training = new LoraTraining(model, Adapter.read(model, golden.adapterInit()), golden.settings())) {
+            double reach = reach(model);
+            var faults = new ArrayList<String>();
+            for (int step = 0; step < golden.steps(); step++) {
+                var report = training.step(golden.window(step));
+                double more = step == 0 ? 0 : 2 * strays(golden, folder, "loss");
+                check(faults, "loss of step " + step, golden.number("/steps/" + step + "/loss"), report.loss(), Math.max(reach, more));
+                check(faults, "gradient norm of step " + step, golden.number("/steps/" + step + "/grad_norm"), report.gradNorm(),
+                        Math.max(FACTORS * reach, step == 0 ? 0 : 2 * strays(golden, folder, "grad_norm")));
+            }
+            assertEquals(List.of(), faults);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void heldOutRowsScoreAsInFloat32(String name, Path folder) throws IOException {
+        var golden = OracleCase.read(folder);
+        try (var backend = open(name); var model = BaseModel.load(golden.model(), backend);
+                var evaluation = new Evaluation(model, null)) {
+            var faults = new ArrayList<String>();
+            for (int i = 0; i < golden.heldout().size(); i++) {
+                check(faults, "likelihood of row " + i, golden.number("/heldout_nll/base/" + i),
+                        evaluation.score(golden.heldout().get(i)).nll(), reach(model));
+            }
+            assertEquals(List.of(), faults);
+        }
+    }
+
+    private static void check(List<String> faults, String what, double expected, double actual, double bound) {
+        double error = Math.abs(actual - expected) / Math.abs(expected);
+        if (!(error <= bound)) {
+            faults.add("%s is %.6f, in float32 %.6f: relative distance %.2e, allowed %.2e".formatted(what, actual, expected, error, bound));
+        }
+    }
+
+    private static double reach(BaseModel model) {
+        return UNIT_ROUNDOFF * Math.sqrt(2 * model.config().layers());
+    }
+
+    /// The largest relative distance of transformers' bf16 curve from its float32 one; 0 where it was not recorded.
+    private static double strays(OracleCase golden, Path folder, String number) throws IOException {
+        Path file = folder.resolve("expected_bfloat16.json");
+        double largest = 0;
+        if (Files.exists(file)) {
+            JsonNode steps = new ObjectMapper().readTree(file.toFile()).get("steps");
+            for (int step = 0; step < steps.size(); step++) {
+                double exact = golden.number("/steps/" + step + "/" + number);
+                largest = Math.max(largest, Math.abs(steps.get(step).get(number).doubleValue() - exact) / Math.abs(exact));
+            }
+        }
+        return largest;
+    }
+}
