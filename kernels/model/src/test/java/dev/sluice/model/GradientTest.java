@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Lifetime;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.model.decoder.ActivationLevel;
 import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.Decoder;
@@ -45,7 +46,7 @@ class GradientTest {
     private static Adapter gradients(OracleCase golden, BaseModel model, Backend backend) {
         Adapter adapter = Adapter.read(model, golden.adapterInit());
         try (var run = backend.scope(Lifetime.RUN, "gradients")) {
-            var arena = backend.optimizer().arena(run, adapter.layout().size());
+            var arena = backend.optimizer().arena(run, adapter.layout().size(), OptimizerState.EXACT);
             arena.write(adapter.values());
             try (var decoder = new Decoder(model, new LoraBinding(adapter.layout(), arena.values(), arena.gradients()))) {
                 var pass = new TrainingPass(decoder, adapter.layout(),

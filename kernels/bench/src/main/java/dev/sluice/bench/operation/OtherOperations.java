@@ -9,6 +9,7 @@ import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.probe.RandomTensors;
 import java.util.List;
 import java.util.function.Function;
@@ -65,7 +66,7 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
                 new Operation("score", logits, head + row, loss(one -> scratch -> () ->
                         backend.loss().score(one.hidden, one.layer, one.labels, one.nll, one.predictions, scratch))),
                 new Operation("adamw of " + parameters, 0, ADAMW_BYTES * parameters, (tensors, _) -> {
-                    var arena = backend.optimizer().arena(tensors.scope(), parameters);
+                    var arena = backend.optimizer().arena(tensors.scope(), parameters, OptimizerState.EXACT);
                     var norm = tensors.zeros("norm", DType.FLOAT32, 1);
                     var settings = new AdamW(1e-4, 0.9, 0.999, 1e-8, 0.01, 1, 1);
                     return () -> backend.optimizer().update(arena, settings, norm);

@@ -1,27 +1,19 @@
 package dev.sluice.compute.cpu;
 
-import static dev.sluice.compute.cpu.Memory.LANES;
-import static dev.sluice.compute.cpu.Memory.SPECIES;
 import static dev.sluice.compute.cpu.Memory.at;
-import static dev.sluice.compute.cpu.Memory.get;
-import static dev.sluice.compute.cpu.Memory.load;
 import static dev.sluice.compute.cpu.Memory.set;
-import static dev.sluice.compute.cpu.Memory.store;
-import static dev.sluice.compute.cpu.Memory.whole;
 
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.OptimizerOps;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.op.ParameterArena;
-import jdk.incubator.vector.FloatVector;
 
 /// AdamW in torch's order of operations, so that the same gradients give the same parameters.
 final class CpuOptimizer implements OptimizerOps {
-    /// Parameters per task, and per partial sum of the norm.
+    /// Parameters per task, and per partial sum of the norm: whole blocks of lean moments.
     private static final int BLOCK = 1 << 14;
-    /// What `torch.nn.utils.clip_grad_norm_` adds to the norm it divides by.
-    private static final double CLIP_EPSILON = 1e-6;
 
     private final Workers workers;
 
@@ -30,8 +22,8 @@ final class CpuOptimizer implements OptimizerOps {
     }
 
     @Override
-    public ParameterArena arena(Scope run, long size) {
-        return FlatArena.allocate(run, size);
+    public ParameterArena arena(Scope run, long size, OptimizerState state) {
+        return FlatArena.allocate(run, size, state);
     }
 
     @Override
@@ -44,11 +36,22 @@ final class CpuOptimizer implements OptimizerOps {
         double total = norm(flat);
         set(norm.address(), (float) total);
         if (Double.isFinite(total)) {
-            var rule = Rule.of(settings, total);
-            blocks(flat.size(), (first, count, _) -> rule.apply(flat, first, count));
+            move(flat, AdamRule.of(settings, total), settings.step());
         }
         long gradients = flat.gradients().address();
         blocks(flat.size(), (first, count, _) -> Memory.zero(at(gradients, first), 4L * count));
+    }
+
+    private void move(FlatArena arena, AdamRule rule, long step) {
+        switch (arena.moments()) {
+            case Moments.Exact exact -> blocks(arena.size(), (first, count, _) -> rule.apply(arena, exact, first, count));
+            case Moments.Lean lean -> blocks(arena.size(), (first, count, _) -> {
+                var block = new LeanBlock(arena, lean, rule, step);
+                for (int i = 0; i < count; i += OptimizerState.BLOCK) {
+                    block.update(first + i, Math.min(OptimizerState.BLOCK, count - i));
+                }
+            });
+        }
     }
 
     private double norm(FlatArena arena) {
@@ -72,53 +75,5 @@ final class CpuOptimizer implements OptimizerOps {
             long first = (long) task * BLOCK;
             body.run(first, (int) Math.min(BLOCK, size - first), task);
         });
-    }
-
-    /// One step's factors, rounded where torch rounds them.
-    ///
-    /// @param clip factor of the gradients
-    /// @param keep factor of the parameters: decoupled decay, before anything else
-    /// @param stepSize learning rate over the first bias correction
-    /// @param root square root of the second bias correction
-    private record Rule(float clip, float keep, float meanShare, float beta2, float varianceShare, float stepSize, float root,
-            float epsilon) {
-        static Rule of(AdamW s, double norm) {
-            double clip = Math.min(1, s.maxNorm() / (norm + CLIP_EPSILON));
-            return new Rule((float) clip, (float) (1 - s.learningRate() * s.weightDecay()), (float) (1 - s.beta1()),
-                    (float) s.beta2(), (float) (1 - s.beta2()),
-                    (float) (s.learningRate() / (1 - StrictMath.pow(s.beta1(), s.step()))),
-                    (float) Math.sqrt(1 - StrictMath.pow(s.beta2(), s.step())), (float) s.epsilon());
-        }
-
-        void apply(FlatArena arena, long first, int count) {
-            long p = at(arena.values().address(), first);
-            long g = at(arena.gradients().address(), first);
-            long m = at(arena.mean().address(), first);
-            long v = at(arena.variance().address(), first);
-            int i = 0;
-            for (; i < whole(count); i += LANES) {
-                var gradient = load(at(g, i)).mul(clip);
-                var oldMean = load(at(m, i));
-                var mean = gradient.sub(oldMean).fma(FloatVector.broadcast(SPECIES, meanShare), oldMean);
-                var variance = load(at(v, i)).mul(beta2).add(gradient.mul(varianceShare).mul(gradient));
-                var denominator = variance.sqrt().div(root).add(epsilon);
-                store(mean, at(m, i));
-                store(variance, at(v, i));
-                store(load(at(p, i)).mul(keep).sub(mean.div(denominator).mul(stepSize)), at(p, i));
-            }
-            for (; i < count; i++) {
-                applyOne(at(p, i), at(g, i), at(m, i), at(v, i));
-            }
-        }
-
-        private void applyOne(long p, long g, long m, long v) {
-            float gradient = get(g) * clip;
-            float mean = Math.fma(gradient - get(m), meanShare, get(m));
-            float variance = get(v) * beta2 + gradient * varianceShare * gradient;
-            float denominator = (float) Math.sqrt(variance) / root + epsilon;
-            set(m, mean);
-            set(v, variance);
-            set(p, get(p) * keep - mean / denominator * stepSize);
-        }
     }
 }

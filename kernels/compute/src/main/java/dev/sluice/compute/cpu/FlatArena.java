@@ -3,25 +3,20 @@ package dev.sluice.compute.cpu;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.op.ParameterArena;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 
-/// Parameters, gradients and Adam moments, each one block of float32. The exact parameters are the compute copy.
-///
-/// @param mean first moments
-/// @param variance second moments
-record FlatArena(Tensor values, Tensor gradients, Tensor mean, Tensor variance) implements ParameterArena {
-    static FlatArena allocate(Scope run, long size) {
+/// Parameters and gradients, each one block of float32, and Adam's moments. The exact parameters are the compute copy.
+record FlatArena(Tensor values, Tensor gradients, Moments moments) implements ParameterArena {
+    static FlatArena allocate(Scope run, long size, OptimizerState state) {
         var arena = new FlatArena(
-                run.allocate("adamw.parameters", DType.FLOAT32, size),
-                run.allocate("adamw.gradients", DType.FLOAT32, size),
-                run.allocate("adamw.mean", DType.FLOAT32, size),
-                run.allocate("adamw.variance", DType.FLOAT32, size));
+                run.allocate("parameters", DType.FLOAT32, size),
+                run.allocate("gradients", DType.FLOAT32, size),
+                Moments.allocate(run, size, state));
         arena.gradients.segment().fill((byte) 0);
-        arena.mean.segment().fill((byte) 0);
-        arena.variance.segment().fill((byte) 0);
         return arena;
     }
 
@@ -52,9 +47,8 @@ record FlatArena(Tensor values, Tensor gradients, Tensor mean, Tensor variance) 
     @Override
     public SequencedMap<String, Tensor> state() {
         var state = new LinkedHashMap<String, Tensor>();
-        state.put("parameters", values);
-        state.put("mean", mean);
-        state.put("variance", variance);
+        state.put(values.name(), values);
+        moments.tensors().forEach(tensor -> state.put(tensor.name(), tensor));
         return state;
     }
 }

@@ -40,6 +40,10 @@ final class Memory {
         return ALL.get(ValueLayout.JAVA_BYTE, address);
     }
 
+    static void setByte(long address, byte value) {
+        ALL.set(ValueLayout.JAVA_BYTE, address, value);
+    }
+
     static short getShort(long address) {
         return ALL.get(ValueLayout.JAVA_SHORT_UNALIGNED, address);
     }

@@ -17,7 +17,9 @@ public interface OptimizerOps {
     }
 
     /// Allocates parameters, gradients and moments for `size` numbers; gradients and moments are zero.
-    ParameterArena arena(Scope run, long size);
+    ///
+    /// @param state what is kept of each; decides the type of the gradients
+    ParameterArena arena(Scope run, long size, OptimizerState state);
 
     /// Norm of the gradients, clip, update, gradients back to zero. A non-finite norm skips the update.
     ///

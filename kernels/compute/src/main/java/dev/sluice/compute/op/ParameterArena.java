@@ -13,7 +13,7 @@ public interface ParameterArena {
     /// What kernels multiply with: [size] in the backend's activation type.
     Tensor values();
 
-    /// Gradient sums: [size]; backward passes add to it.
+    /// Gradient sums: [size], FLOAT32, or the backend's activation type in a [OptimizerState#LEAN] arena; backward passes add to it.
     Tensor gradients();
 
     /// Sets the exact parameters from float32 numbers, `size * 4` bytes.

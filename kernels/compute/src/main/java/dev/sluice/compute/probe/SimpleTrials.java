@@ -4,6 +4,7 @@ import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.op.GatedActivation;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.op.RotaryOps.Direction;
 import dev.sluice.compute.op.RotaryOps.Pairing;
 import java.lang.foreign.Arena;
@@ -127,7 +128,7 @@ final class SimpleTrials {
 
     static Trial adamw(int size) {
         return new Trial("adamw", UPDATES + " updates of " + size, side -> {
-            var arena = side.backend().optimizer().arena(side.scope(), size);
+            var arena = side.backend().optimizer().arena(side.scope(), size, OptimizerState.EXACT);
             float[] start = side.uniform(1, size);
             var outputs = new ArrayList<Output>();
             try (var host = Arena.ofConfined()) {

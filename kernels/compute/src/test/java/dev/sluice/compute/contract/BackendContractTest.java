@@ -7,7 +7,8 @@ import org.junit.jupiter.api.BeforeEach;
 /// What every backend must do. A backend's own test extends it and says how to open the backend and how exact it is.
 public abstract class BackendContractTest implements ScopeContract, ElementwiseContract,
         NormContract, RotaryContract, LinearContract, AttentionContract, RouterContract, ExpertChoiceContract, ExpertContract,
-        LossContract, PackedContract, ColumnContract, ConvolutionContract, GatedActivationContract, OptimizerContract {
+        LossContract, PackedContract, ColumnContract, ConvolutionContract, GatedActivationContract, OptimizerContract,
+        LeanOptimizerContract {
     private Backend backend;
 
     /// A fresh backend on the calling thread.

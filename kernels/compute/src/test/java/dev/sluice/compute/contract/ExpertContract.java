@@ -31,6 +31,15 @@ public interface ExpertContract extends Contract {
     }
 
     @ParameterizedTest
+    @CsvSource({"65,2,4,16", "129,2,2,64", "63,2,4,5"})
+    default void expertsAddToTheGradientsOfALeanRun(int tokens, int topK, int experts, int rank) {
+        try (var world = world(tokens * 100L + rank).withLeanGradients()) {
+            var layer = new Case(world, RoutingTwin.random(world, tokens, topK, experts, 0, experts), experts, rank, rank);
+            layer.assertForwardAndBackward();
+        }
+    }
+
+    @ParameterizedTest
     @ValueSource(ints = {1, 65, 700})
     default void oneExpertMayTakeEveryRow(int tokens) {
         try (var world = world(tokens)) {

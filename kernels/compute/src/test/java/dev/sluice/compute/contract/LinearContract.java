@@ -32,6 +32,16 @@ public interface LinearContract extends Contract {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"65,48,24,64", "128,40,8,32", "300,24,40,5", "700,200,136,16"})
+    default void linearAddsToTheGradientsOfALeanRun(int rows, int in, int out, int rank) {
+        try (var world = world(rows + rank).withLeanGradients()) {
+            var layer = new Case(world, rows, in, out, rank, false);
+            layer.forward();
+            layer.assertAdapterGradients(layer.backward(Accumulate.REPLACE));
+        }
+    }
+
     @Test
     default void linearBackwardAddsToAnEarlierGradient() {
         try (var world = world(7)) {

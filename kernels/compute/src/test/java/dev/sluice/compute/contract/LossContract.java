@@ -25,7 +25,17 @@ public interface LossContract extends Contract {
     @ParameterizedTest
     @CsvSource({"1,7,0,0", "63,50,0,30", "64,37,4,0", "65,129,0,90", "129,64,8,50", "700,33,4,10", "5,40,0,100"})
     default void crossEntropyAndItsGradientsMatchTheirReference(int tokens, int vocabulary, int rank, int ignoredPercent) {
-        try (var world = world(tokens + vocabulary); var scratch = world.scratch()) {
+        crossEntropy(world(tokens + vocabulary), tokens, vocabulary, rank, ignoredPercent);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"129,64,8,50", "700,33,4,10"})
+    default void crossEntropyAddsToTheGradientsOfALeanRun(int tokens, int vocabulary, int rank, int ignoredPercent) {
+        crossEntropy(world(tokens + vocabulary).withLeanGradients(), tokens, vocabulary, rank, ignoredPercent);
+    }
+
+    private static void crossEntropy(World world, int tokens, int vocabulary, int rank, int ignoredPercent) {
+        try (world; var scratch = world.scratch()) {
             var head = new Case(world, tokens, vocabulary, rank, ignoredPercent);
             var dHidden = world.output("dHidden", tokens, Case.HIDDEN);
             var z = rank == 0 ? null : world.output("headZ", tokens, rank);

@@ -28,6 +28,7 @@ public final class World implements AutoCloseable {
     private final double tolerance;
     private final Scope scope;
     private final Random random;
+    private DType gradientType = DType.FLOAT32;
 
     /// @param tolerance largest relative Frobenius error of a result
     public World(Backend backend, double tolerance, long seed) {
@@ -47,6 +48,12 @@ public final class World implements AutoCloseable {
 
     public Random random() {
         return random;
+    }
+
+    /// From here on adapters have the gradients of a lean run.
+    World withLeanGradients() {
+        gradientType = backend.activationType();
+        return this;
     }
 
     public Scope scratch() {
@@ -136,7 +143,7 @@ public final class World implements AutoCloseable {
     }
 
     private Twin gradient(String name, long... shape) {
-        return float32(name, 0.5, shape);
+        return draw(name, gradientType, 0.5, shape);
     }
 
     private static long[] shape(long[] leading, long rows, long columns) {

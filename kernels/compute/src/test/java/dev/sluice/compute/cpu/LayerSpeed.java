@@ -12,6 +12,7 @@ import dev.sluice.compute.op.AttentionOps.Shape;
 import dev.sluice.compute.op.ExpertOps.Experts;
 import dev.sluice.compute.op.ExpertOps.Tape;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.op.RotaryOps.Direction;
 import dev.sluice.compute.op.RotaryOps.Pairing;
 import dev.sluice.compute.op.RouterOps.Kind;
@@ -97,7 +98,7 @@ final class LayerSpeed {
         Tensor scale = world.scalar("scale", 1e-3f);
         Tensor labels = world.ints("labels", world.random().ints(TOKENS, 0, VOCABULARY).toArray(), TOKENS);
         Tensor nll = world.poisoned("nll", DType.FLOAT32, TOKENS);
-        var arena = b.optimizer().arena(b.scope(Lifetime.RUN, "adamw"), 730_000);
+        var arena = b.optimizer().arena(b.scope(Lifetime.RUN, "adamw"), 730_000, OptimizerState.EXACT);
         Tensor gradientNorm = world.poisoned("norm", DType.FLOAT32, 1);
         for (round = 0; round < ROUNDS; round++) {
             try (var step = world.scratch()) {

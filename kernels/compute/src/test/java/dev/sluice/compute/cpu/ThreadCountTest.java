@@ -14,6 +14,7 @@ import dev.sluice.compute.op.AttentionOps.Shape;
 import dev.sluice.compute.op.ExpertOps.Experts;
 import dev.sluice.compute.op.ExpertOps.Tape;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.op.RouterOps.Kind;
 import dev.sluice.compute.op.RouterOps.Router;
 import dev.sluice.compute.op.Routing;
@@ -54,7 +55,8 @@ class ThreadCountTest {
             attention(world, results);
             experts(world, x, results);
             loss(world, x, results);
-            optimizer(world, results);
+            optimizer(world, OptimizerState.EXACT, results);
+            optimizer(world, OptimizerState.LEAN, results);
             return results.stream().map(world::read).toList();
         }
     }
@@ -124,12 +126,13 @@ class ThreadCountTest {
         results.addAll(List.of(nll, dHidden));
     }
 
-    private static void optimizer(World world, List<Tensor> results) {
-        var arena = world.backend().optimizer().arena(world.backend().scope(Lifetime.RUN, "adamw"), 100_000);
+    private static void optimizer(World world, OptimizerState state, List<Tensor> results) {
+        var arena = world.backend().optimizer().arena(world.backend().scope(Lifetime.RUN, "adamw"), 100_000, state);
         world.upload(arena.values(), world.random().doubles(100_000, -1, 1).toArray());
         world.upload(arena.gradients(), world.random().doubles(100_000, -1, 1).toArray());
         var norm = world.poisoned("norm", DType.FLOAT32, 1);
         world.backend().optimizer().update(arena, new AdamW(1e-3, 0.9, 0.999, 1e-8, 0.01, 1, 1), norm);
-        results.addAll(List.of(arena.values(), norm));
+        results.addAll(arena.state().values());
+        results.add(norm);
     }
 }

@@ -7,6 +7,7 @@ import dev.sluice.compute.Replay;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.op.ParameterArena;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
@@ -59,7 +60,7 @@ public final class LoraTraining implements AutoCloseable {
         this.settings = settings;
         this.run = backend.scope(Lifetime.RUN, "training");
         try {
-            this.parameters = backend.optimizer().arena(run, adapter.layout().size());
+            this.parameters = backend.optimizer().arena(run, adapter.layout().size(), OptimizerState.EXACT);
             this.norm = run.allocate("gradient norm", DType.FLOAT32, 1);
         } catch (RuntimeException e) {
             run.close();
