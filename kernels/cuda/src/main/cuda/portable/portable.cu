@@ -14,3 +14,4 @@
 #include "unpack.cu"
 #include "loss.cu"
 #include "optimizer.cu"
+#include "optimizer_lean.cu"

@@ -47,21 +47,25 @@ public interface LeanOptimizerContract extends Contract {
     }
 
     /// Every parameter of a block has a constant gradient of its own size, over seven decades: Adam moves each by the learning
-    /// rate, and lean moments must not move any by more.
+    /// rate. Lean moments move those of the upper decades so on average, each with an error of its own, and none much further.
     @Test
     default void smallGradientsBesideLargeOnesMoveTheirParametersNoFurther() {
         int size = 512;
         int steps = 60;
+        int decades = 8;
         try (var run = new Run(world(1), size)) {
             OptimizerContract.write(run.arena, new double[size]);
             for (int step = 1; step <= steps; step++) {
-                run.step(new AdamW(RATE, 0.9, 0.999, 1e-15, 0, Double.POSITIVE_INFINITY, step), i -> Math.pow(10, -(i % 8)));
+                run.step(new AdamW(RATE, 0.9, 0.999, 1e-15, 0, Double.POSITIVE_INFINITY, step), i -> Math.pow(10, -(i % decades)));
             }
-            double[] found = OptimizerContract.read(run.arena);
+            double[] share = Arrays.stream(OptimizerContract.read(run.arena)).map(moved -> -moved / (RATE * steps)).toArray();
             for (int i = 0; i < size; i++) {
-                double share = -found[i] / (RATE * steps);
-                assertTrue(share > 0 && share < 1.05, "parameter " + i + " moved " + share + " of the way");
-                assertTrue(i % 8 > 4 || share > 0.95, "parameter " + i + " moved " + share + " of the way");
+                assertTrue(share[i] > 0 && share[i] < 1.4, "parameter " + i + " moved " + share[i] + " of the way");
+            }
+            for (int decade = 0; decade < decades; decade++) {
+                int first = decade;
+                double average = IntStream.range(0, size / decades).mapToDouble(i -> share[i * decades + first]).average().orElseThrow();
+                assertTrue(average < 1.05 && (decade > 4 || average > 0.95), "decade " + decade + " moved " + average + " of the way");
             }
         }
     }
