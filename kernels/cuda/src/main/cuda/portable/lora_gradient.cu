@@ -1,11 +1,11 @@
 /* Gradient of a LoRA matrix: G(f, j) += sum over rows of X[x_rows[row], f] Z[row, j], for every expert's own rows.
  *   gradB [out, rank] = dy^T z: X = dy, stored as it is;   gradA [rank, in] = dz^T x: X = x, stored transposed
- * Shapes    X [*, ldx] bf16   Z [rows, rank] bf16   G [experts, features, rank] f32, or [experts, rank, features] where transposed
+ * Shapes    X [*, ldx] bf16   Z [rows, rank] bf16   G [experts, features, rank] f32 or bf16, or [experts, rank, features] where transposed
  *           offsets [experts + 1] int32: expert e owns rows offsets[e] .. offsets[e+1]-1; empty experts are legal and keep their gradient;
  *           null for one matrix of `rows` rows, of which only limit[0] - limit_offset exist where `limit` is given
- *           partials [splits, experts, same as G] f32 where splits > 1; lora_gradient_sum adds them in index order
+ *           partials [splits, experts, same as a matrix of G] f32 where splits > 1; lora_gradient_sum adds them in index order
  * Requires  pointers 16-byte aligned; any rank, ldx and feature count; fast where ldx % 8 == 0 (X zero in columns features .. ldx-1) and rank % 8 == 0
- * Accumulates fp32, rows in order      Launch  grid (feature blocks * rank blocks, experts, splits), block LORA_GRADIENT_THREADS
+ * Accumulates fp32, rows in order; a bf16 G is rounded to nearest after the addition      Launch  grid (feature blocks * rank blocks, experts, splits), block LORA_GRADIENT_THREADS
  * Bound by  bandwidth of X      Source  Hu et al. 2021; section 4.1 of MegaBlocks      Twin  LoraGradient.java */
 #include "../common/numbers.cuh"
 #include "../common/ptx.cuh"
@@ -15,6 +15,11 @@ namespace lora_gradient {
 
 constexpr int STAGES = 3;
 
+__device__ __forceinline__ void store(void* gradient, int format, long long i, float x) {
+    if (format == FLOAT32) static_cast<float*>(gradient)[i] = x;
+    else static_cast<bf16*>(gradient)[i] = __float2bfloat16_rn(x);
+}
+
 template <int RANK>
 __device__ __forceinline__ uint32_t z_at(int r, int c) {
     if constexpr (RANK >= 64) return r * RANK * 2 + ((c ^ (r & 7)) << 4);
@@ -23,7 +28,7 @@ __device__ __forceinline__ uint32_t z_at(int r, int c) {
 __device__ __forceinline__ uint32_t x_at(int r, int c) { return r * LORA_GRADIENT_FEATURES * 2 + ((c ^ (r & 7)) << 4); }
 
 template <int RANK>
-__device__ __forceinline__ void sum(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, float* gradient, float* partials,
+__device__ __forceinline__ void sum(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, void* gradient, int format, float* partials,
                                     const int* limit, int limit_offset, int rows, int features, int ldx, int rank, int transposed) {
     constexpr int ROWS = LORA_GRADIENT_ROWS, X_BYTES = ROWS * LORA_GRADIENT_FEATURES * 2, Z_BYTES = ROWS * RANK * 2, STAGE = X_BYTES + Z_BYTES;
     constexpr int X_LOADS = X_BYTES / 16 / LORA_GRADIENT_THREADS, Z_CHUNKS = Z_BYTES / 16;
@@ -96,41 +101,50 @@ __device__ __forceinline__ void sum(const bf16* x, const int* x_rows, const bf16
         }
     }
 
-    const long long matrix = static_cast<long long>(features) * rank;
-    float* out = gridDim.z > 1 ? partials + (static_cast<long long>(blockIdx.z) * gridDim.y + expert) * matrix : gradient + expert * matrix;
+    const long long matrix = static_cast<long long>(features) * rank, to_f = transposed ? 1 : rank, to_j = transposed ? features : 1;
+    float* share = gridDim.z > 1 ? partials + (static_cast<long long>(blockIdx.z) * gridDim.y + expert) * matrix : nullptr;
 #pragma unroll
     for (int m = 0; m < 2; m++)
 #pragma unroll
-        for (int n = 0; n < RANK / 8; n++)
+        for (int n = 0; n < RANK / 8; n++) {
+            const int f = f0 + warp * 32 + m * 16 + lane / 4, j = j0 + n * 8 + lane % 4 * 2;
+            const long long at = f * to_f + j * to_j;
+            float* sums = acc[m][n];
+            if (share == nullptr) {                           // four loads are on their way before the first store
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                    if (f + i / 2 * 8 < features && j + i % 2 < rank)
+                        sums[i] += load_as_float(gradient, format, expert * matrix + at + i / 2 * 8 * to_f + i % 2 * to_j);
+            }
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                const int f = f0 + warp * 32 + m * 16 + i / 2 * 8 + lane / 4, j = j0 + n * 8 + lane % 4 * 2 + i % 2;
-                if (f < features && j < rank) {
-                    float* at = out + (transposed ? static_cast<long long>(j) * features + f : static_cast<long long>(f) * rank + j);
-                    *at = gridDim.z > 1 ? acc[m][n][i] : *at + acc[m][n][i];
-                }
+                const long long place = at + i / 2 * 8 * to_f + i % 2 * to_j;
+                if (f + i / 2 * 8 >= features || j + i % 2 >= rank) continue;
+                if (share != nullptr) share[place] = sums[i];
+                else store(gradient, format, expert * matrix + place, sums[i]);
             }
+        }
 }
 
 }  // namespace lora_gradient
 
 extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS)
-lora_gradient_narrow(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, float* gradient, float* partials, const int* limit,
+lora_gradient_narrow(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, void* gradient, int format, float* partials, const int* limit,
                      int limit_offset, int rows, int features, int ldx, int rank, int transposed) {
-    lora_gradient::sum<LORA_GRADIENT_NARROW_RANK>(x, x_rows, z, offsets, gradient, partials, limit, limit_offset, rows, features, ldx, rank, transposed);
+    lora_gradient::sum<LORA_GRADIENT_NARROW_RANK>(x, x_rows, z, offsets, gradient, format, partials, limit, limit_offset, rows, features, ldx, rank, transposed);
 }
 
 extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS)
-lora_gradient_wide(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, float* gradient, float* partials, const int* limit,
+lora_gradient_wide(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, void* gradient, int format, float* partials, const int* limit,
                    int limit_offset, int rows, int features, int ldx, int rank, int transposed) {
-    lora_gradient::sum<LORA_GRADIENT_WIDE_RANK>(x, x_rows, z, offsets, gradient, partials, limit, limit_offset, rows, features, ldx, rank, transposed);
+    lora_gradient::sum<LORA_GRADIENT_WIDE_RANK>(x, x_rows, z, offsets, gradient, format, partials, limit, limit_offset, rows, features, ldx, rank, transposed);
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
-lora_gradient_sum(const float* partials, float* gradient, long long n, int splits) {
+lora_gradient_sum(const float* partials, void* gradient, int format, long long n, int splits) {
     const long long i = static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x;
     if (i >= n) return;
-    float total = gradient[i];
+    float total = load_as_float(gradient, format, i);
     for (int s = 0; s < splits; s++) total += partials[s * n + i];
-    gradient[i] = total;
+    lora_gradient::store(gradient, format, i, total);
 }

@@ -72,7 +72,9 @@ final class LoraGradient {
     }
 
     private void add(Tensor z, Tensor gradient, long features, long rank, boolean transposed) {
-        gradient.require("LoRA gradient", DType.FLOAT32, gradient.shape());
+        if (gradient.dtype() != DType.FLOAT32 && gradient.dtype() != DType.BFLOAT16) {
+            throw new IllegalArgumentException("LoRA gradient: " + gradient + " should be FLOAT32 or BFLOAT16");
+        }
         boolean narrow = rank <= NARROW_RANK;
         long blocks = Math.ceilDiv(features, FEATURES) * Math.ceilDiv(rank, narrow ? NARROW_RANK : WIDE_RANK);
         long experts = offsets == null ? 1 : offsets.elements() - 1;
@@ -80,11 +82,11 @@ final class LoraGradient {
         try (var own = scratch.child("lora.gradient")) {
             var partials = splits == 1 ? null : own.allocate("partials", DType.FLOAT32, splits, gradient.elements());
             device.launch(narrow ? "lora_gradient_narrow" : "lora_gradient_wide").grid(blocks, experts, splits).block(THREADS)
-                    .pointer(wide).pointer(map, mapFrom).pointer(z).pointer(offsets).pointer(gradient).pointer(partials).pointer(limit)
-                    .int32(limitOffset).int32(rows).int32(features).int32(stride).int32(rank).flag(transposed).run();
+                    .pointer(wide).pointer(map, mapFrom).pointer(z).pointer(offsets).pointerAndFormat(gradient).pointer(partials)
+                    .pointer(limit).int32(limitOffset).int32(rows).int32(features).int32(stride).int32(rank).flag(transposed).run();
             if (splits > 1) {
                 device.launch("lora_gradient_sum").grid(Math.ceilDiv(gradient.elements(), FLAT_THREADS)).block(FLAT_THREADS)
-                        .pointer(partials).pointer(gradient).int64(gradient.elements()).int32(splits).run();
+                        .pointer(partials).pointerAndFormat(gradient).int64(gradient.elements()).int32(splits).run();
             }
         }
     }

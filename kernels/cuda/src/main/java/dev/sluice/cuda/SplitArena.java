@@ -1,95 +1,61 @@
 package dev.sluice.cuda;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
-
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.op.ParameterArena;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 
-/// Parameters whose exact float32 bits are kept in two halves: the bf16 number nearest to it, which kernels multiply with, and the
-/// signed 16-bit rest. 16 bytes a parameter: 4 for its bits, 4 for the gradient, 8 for the moments.
+/// Split parameters with their gradients and moments. Bytes a parameter: 4 for its bits; 4 for the gradient and 8 for the moments, or 2 and
+/// 2.03 in a lean arena.
 ///
-/// @param values BFLOAT16 [size], the upper half, rounded to nearest with ties away from zero
-/// @param low UINT8 [size * 2], the rest: bits - (upper << 16), a little-endian int16 each
+/// @param padded parameters in whole blocks: what kernels work on
+/// @param gradients FLOAT32, or BFLOAT16 in a lean arena, [size]
 /// @param partials UINT8, float64 sums of the norm
 /// @param control FLOAT32 [2], clip factor and whether the norm is finite
-record SplitArena(Device device, Staging staging, long size, Tensor values, Tensor gradients, Tensor low, Tensor mean, Tensor variance,
-        Tensor partials, Tensor control) implements ParameterArena {
-    private static final int HOST_CHUNK = 1 << 20;
+record SplitArena(SplitParameters parameters, long padded, Tensor gradients, Moments moments, Tensor partials, Tensor control)
+        implements ParameterArena {
+    static SplitArena allocate(Device device, Staging staging, Scope run, long size, OptimizerState state, int partials) {
+        var blocks = new WholeBlocks(device, run, size);
+        DType gradients = switch (state) {
+            case EXACT -> DType.FLOAT32;
+            case LEAN -> DType.BFLOAT16;
+        };
+        return new SplitArena(
+                new SplitParameters(device, staging, blocks.zeros("parameters", DType.BFLOAT16), blocks.zeros("parameters.low", DType.UINT8, 2)),
+                blocks.padded(), blocks.zeros("gradients", gradients), Moments.allocate(blocks, state),
+                run.allocate("norm.partials", DType.UINT8, partials, 8), run.allocate("norm.control", DType.FLOAT32, 2));
+    }
 
-    static SplitArena allocate(Device device, Staging staging, Scope run, long size, int partials) {
-        var arena = new SplitArena(device, staging, size,
-                run.allocate("parameters", DType.BFLOAT16, size),
-                run.allocate("gradients", DType.FLOAT32, size),
-                run.allocate("parameters.low", DType.UINT8, size, 2),
-                run.allocate("adamw.mean", DType.FLOAT32, size),
-                run.allocate("adamw.variance", DType.FLOAT32, size),
-                run.allocate("norm.partials", DType.UINT8, partials, 8),
-                run.allocate("norm.control", DType.FLOAT32, 2));
-        for (var tensor : new Tensor[] {arena.values, arena.gradients, arena.low, arena.mean, arena.variance}) {
-            device.fill(tensor.address(), (byte) 0, tensor.bytes());
-        }
-        return arena;
+    @Override
+    public long size() {
+        return parameters.size();
+    }
+
+    @Override
+    public Tensor values() {
+        return parameters.values();
     }
 
     @Override
     public void write(MemorySegment float32) {
-        check("write", float32);
-        try (var host = Arena.ofConfined()) {
-            var high = host.allocate(JAVA_SHORT, HOST_CHUNK);
-            var rest = host.allocate(JAVA_SHORT, HOST_CHUNK);
-            for (long first = 0; first < size; first += HOST_CHUNK) {
-                int count = (int) Math.min(HOST_CHUNK, size - first);
-                for (int i = 0; i < count; i++) {
-                    int bits = float32.get(JAVA_INT_UNALIGNED, (first + i) * 4);
-                    int top = bits + 0x8000 >>> 16;
-                    high.setAtIndex(JAVA_SHORT, i, (short) top);
-                    rest.setAtIndex(JAVA_SHORT, i, (short) (bits - (top << 16)));
-                }
-                staging.upload(high.asSlice(0, 2L * count), values.address() + 2 * first);
-                staging.upload(rest.asSlice(0, 2L * count), low.address() + 2 * first);
-            }
-        }
+        parameters.write(float32);
     }
 
     @Override
     public void read(MemorySegment float32) {
-        check("read", float32);
-        try (var host = Arena.ofConfined()) {
-            var high = host.allocate(JAVA_SHORT, HOST_CHUNK);
-            var rest = host.allocate(JAVA_SHORT, HOST_CHUNK);
-            for (long first = 0; first < size; first += HOST_CHUNK) {
-                int count = (int) Math.min(HOST_CHUNK, size - first);
-                staging.download(values.address() + 2 * first, high.asSlice(0, 2L * count));
-                staging.download(low.address() + 2 * first, rest.asSlice(0, 2L * count));
-                for (int i = 0; i < count; i++) {
-                    int bits = (high.getAtIndex(JAVA_SHORT, i) << 16) + rest.getAtIndex(JAVA_SHORT, i);
-                    float32.set(JAVA_INT_UNALIGNED, (first + i) * 4, bits);
-                }
-            }
-        }
-    }
-
-    private void check(String what, MemorySegment float32) {
-        device.checkThread();
-        if (float32.byteSize() != 4 * size) {
-            throw new IllegalArgumentException("parameters " + what + ": host memory of " + float32.byteSize() + " bytes should have "
-                    + 4 * size);
-        }
+        parameters.read(float32);
     }
 
     @Override
     public SequencedMap<String, Tensor> state() {
         var state = new LinkedHashMap<String, Tensor>();
-        for (var tensor : new Tensor[] {values, low, mean, variance}) {
-            state.put(tensor.name(), tensor);
-        }
+        state.put(parameters.values().name(), parameters.values());
+        state.put(parameters.low().name(), parameters.low());
+        moments.tensors().forEach(tensor -> state.put(tensor.name(), tensor));
         return state;
     }
 }
