@@ -4,6 +4,7 @@ import dev.sluice.bench.floor.ModelShape;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.Packing;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
@@ -15,6 +16,7 @@ import dev.sluice.compute.op.Routing;
 import dev.sluice.compute.probe.Loras;
 import dev.sluice.compute.probe.RandomTensors;
 import java.util.List;
+import java.util.stream.Stream;
 
 /// Routing and the experts of a layer, routed by a random router: close to uniform.
 record ExpertOperations(Backend backend, ModelShape model, int tokens, int rank) {
@@ -27,7 +29,7 @@ record ExpertOperations(Backend backend, ModelShape model, int tokens, int rank)
         double routerBytes = element * (tokens * hidden + model.experts() * hidden) + 4.0 * tokens * model.experts();
         double flops = 2 * rows * 3 * width * hidden;
         double bytes = element * (3 * model.experts() * width * hidden + 2 * tokens * hidden + rows * (4 * width + 2 * hidden));
-        return List.of(
+        var plain = List.of(
                 new Operation("route", routerFlops, routerBytes + rows * 16, (tensors, scratch) -> {
                     var layer = new Layer(tensors, scratch);
                     return () -> backend.router().route(layer.x, layer.router, layer.logits, layer.routing, scratch);
@@ -48,7 +50,24 @@ record ExpertOperations(Backend backend, ModelShape model, int tokens, int rank)
                 new Operation("experts backward", flops, bytes + element * rows * 4 * width, (tensors, scratch) -> {
                     var layer = new Layer(tensors, scratch).withExperts();
                     return layer.backward(scratch);
+                }),
+                new Operation("router logits float32", routerFlops, routerBytes, (tensors, scratch) -> {
+                    var layer = new Layer(tensors, scratch);
+                    var router = new Router(tensors.floats("exact router", 0.02f, model.experts(), model.hidden()), Kind.SIGMOID_TOPK,
+                            model.topK(), true);
+                    return () -> backend.router().logits(layer.x, router, layer.logits, scratch);
                 }));
+        return Stream.concat(plain.stream(), packings().map(packing -> new Operation("experts forward " + packing, flops,
+                bytes - 3 * model.experts() * width * hidden * (element - 1.0 / packing.numbersPerByte()), (tensors, scratch) -> {
+                    var layer = new Layer(tensors, scratch).withExperts(packing);
+                    return () -> backend.experts().forward(layer.x, layer.routing, layer.experts, layer.tape, layer.dx, Accumulate.REPLACE, scratch);
+                }))).toList();
+    }
+
+    /// Packings that this backend multiplies with and whose blocks suit this model, of those that checkpoints are released in.
+    private Stream<Packing> packings() {
+        return Stream.of(Packing.FP8, Packing.MXFP4).filter(packing -> backend.packings().contains(packing)
+                && (packing == Packing.FP8 || model.hidden() % packing.block() == 0 && model.width() % packing.block() == 0));
     }
 
     /// The tensors of one layer, already routed.
@@ -93,9 +112,31 @@ record ExpertOperations(Backend backend, ModelShape model, int tokens, int rank)
 
         Layer withExperts() {
             long count = model.experts();
-            experts = new Experts(new Weight.Dense(tensors.activations("gateUp", 0.02, count, 2L * model.width(), model.hidden())),
-                    new Weight.Dense(tensors.activations("down", 0.02, count, model.hidden(), model.width())),
-                    Loras.random(tensors, 2 * model.width(), model.hidden(), rank, count),
+            return withExperts(new Weight.Dense(tensors.activations("gateUp", 0.02, count, 2L * model.width(), model.hidden())),
+                    new Weight.Dense(tensors.activations("down", 0.02, count, model.hidden(), model.width())));
+        }
+
+        Layer withExperts(Packing packing) {
+            return withExperts(packed("gateUp", packing, 2L * model.width(), model.hidden()),
+                    packed("down", packing, model.hidden(), model.width()));
+        }
+
+        /// Numbers of about 0.02: no code stands for NaN, and all of a packing's scales are one number.
+        private Weight packed(String name, Packing packing, long out, long in) {
+            long count = model.experts();
+            String scales = name + " scales";
+            return switch (packing) {
+                case FP8 -> new Weight.Packed(packing, tensors.bytes(name, 0, 127, count, out, in),
+                        tensors.floats(scales, 2e-4f, count, out, packing.scales(in)));
+                case MXFP4 -> new Weight.Packed(packing, tensors.bytes(name, 0, 256, count, out, in / 2),
+                        tensors.bytes(scales, 120, 121, count, out, packing.scales(in)));
+                case NF4 -> throw new IllegalArgumentException("no checkpoint is released in " + packing);
+            };
+        }
+
+        private Layer withExperts(Weight gateUp, Weight down) {
+            long count = model.experts();
+            experts = new Experts(gateUp, down, Loras.random(tensors, 2 * model.width(), model.hidden(), rank, count),
                     Loras.random(tensors, model.hidden(), model.width(), rank, count));
             long rows = (long) tokens * model.topK();
             tape = new Tape(tensors.activations("tape", 1, rows, 2L * model.width()),

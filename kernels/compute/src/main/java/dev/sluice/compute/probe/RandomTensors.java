@@ -40,6 +40,23 @@ public final class RandomTensors {
         return tensor;
     }
 
+    /// Bytes from `from` to `to` - 1; a block of four million repeats.
+    public Tensor bytes(String name, int from, int to, long... shape) {
+        var tensor = scope.allocate(name, DType.UINT8, shape);
+        byte[] values = new byte[(int) Math.min(BLOCK, tensor.elements())];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (byte) random.nextInt(from, to);
+        }
+        try (var arena = Arena.ofConfined()) {
+            var block = arena.allocateFrom(ValueLayout.JAVA_BYTE, values);
+            for (long first = 0; first < tensor.elements(); first += values.length) {
+                long some = Math.min(values.length, tensor.elements() - first);
+                backend.upload(block.asSlice(0, some), tensor.view(name, first, some));
+            }
+        }
+        return tensor;
+    }
+
     public Scope scope() {
         return scope;
     }
