@@ -1,44 +1,45 @@
-/* Checks and times the Hopper matrix products: linear.cu, gate_up.cu, down_backward.cu.
+/* Checks and times the Hopper matrix products: gemm.cu, pingpong.cu.
  *   nvcc -std=c++17 -O3 -gencode arch=compute_90a,code=sm_90a -DBOUNDED_WAITS hopper_products.cu -o products
  *   products check | products check-small (for compute-sanitizer) | products time */
 #include "harness.cuh"
-#include "../../main/cuda/hopper/linear.cu"
-#include "../../main/cuda/hopper/gate_up.cu"
-#include "../../main/cuda/hopper/down_backward.cu"
+#include "../../main/cuda/hopper/gemm.cu"
+#include "../../main/cuda/hopper/pingpong.cu"
 
 using Size = cuuint64_t;
 
-// Routed rows: how many each expert owns, in row order, and the token and weight of each row.
+// Routed rows: how many each expert owns, in row order, and the token of each row. One expert without tiles: a dense matrix.
 struct World {
     int experts, tokens, rows;
-    std::vector<int> offsets{0}, expert_of, token_of;
-    std::vector<float> weight_of;
+    bool dense;
+    std::vector<int> expert_of, token_of, scattered;
     std::vector<int4> tiles;
     Buffer<int4> tile_buffer;
-    Buffer<int> count, token, expert;
-    Buffer<float> weight;
+    Buffer<int> count, token, expert, scatter;
 
-    World(const std::vector<int>& owned, int token_count)
-        : experts(owned.size()), tokens(token_count), rows(std::accumulate(owned.begin(), owned.end(), 0)),
-          tile_buffer(rows / 128 + owned.size() + 1), count(1), token(rows), expert(rows), weight(rows) {
+    World(const std::vector<int>& owned, int token_count, bool is_dense = false)
+        : experts(owned.size()), tokens(token_count), rows(std::accumulate(owned.begin(), owned.end(), 0)), dense(is_dense),
+          tile_buffer(rows / 128 + owned.size() + 1), count(1), token(rows), expert(rows), scatter(rows) {
         std::mt19937 random(7);
-        for (int e = 0; e < experts; e++) {
-            for (int r = 0; r < owned[e]; r += 128) tiles.push_back(make_int4(e, offsets[e] + r, std::min(128, owned[e] - r), 0));
-            offsets.push_back(offsets[e] + owned[e]);
+        int first = 0;
+        for (int e = 0; e < experts; first += owned[e++]) {
+            for (int r = 0; r < owned[e]; r += 128) tiles.push_back(make_int4(e, first + r, std::min(128, owned[e] - r), 0));
             for (int r = 0; r < owned[e]; r++) {
                 expert_of.push_back(e);
                 token_of.push_back(random() % tokens);
-                weight_of.push_back((random() % 1000 + 1) / 1000.f);
+                scattered.push_back(first + r);
             }
         }
+        std::shuffle(scattered.begin(), scattered.end(), random);
         tile_buffer.put(tiles);
         count.put({static_cast<int>(tiles.size())});
         token.put(token_of);
         expert.put(expert_of);
-        weight.put(weight_of);
+        scatter.put(scattered);
     }
-    grouped::Rows grouped_rows(int raster) const {
-        return {reinterpret_cast<const grouped::Tile*>(tile_buffer.get()), count.get(), nullptr, rows, 0, raster};
+    // limit: how many rows exist, or null
+    grouped::Rows row_tiles(int raster, const int* limit) const {
+        if (dense) return {nullptr, nullptr, limit, rows, 3, raster, 0};
+        return {reinterpret_cast<const grouped::Tile*>(tile_buffer.get()), count.get(), nullptr, rows, 0, raster, 0};
     }
 };
 
@@ -47,16 +48,19 @@ CUtensorMap weight_map(const Buffer<number>& w, bool k_major, Size k, Size n, Si
     if (k_major) return tensor_map(w.get(), {k, n, experts}, {k * 2, n * k * 2}, {64, columns, 1});
     return tensor_map(w.get(), {64, k, n / 64, experts}, {n * 2, 128, k * n * 2}, {64, 64, columns / 64, 1});
 }
-CUtensorMap rows_map(const Buffer<number>& a, Size k, Size rows) { return tensor_map(a.get(), {k, rows}, {k * 2}, {64, 128}); }
+CUtensorMap rows_map(const Buffer<number>& a, Size k, Size rows) { return tensor_map(a.get(), {k, rows}, {k * 2}, {64, 64}); }
 
-// ---- references: one thread per output, float64 ----
+// ---- reference: one thread per output, float64 ----
 
-struct Reference { const number *a, *w, *z, *u, *bias, *old; const int *a_row, *expert; int rows, n, k, rank, k_major; };
+struct Reference {
+    const number *a, *w, *z, *u, *bias;
+    const int *a_row, *expert, *c_row;
+    int rows, n, k, rank, k_major;
+};
 
 __device__ double exact(const Reference& r, long long row, int column) {
-    const long long e = r.expert == nullptr ? 0 : r.expert[row], from = r.a_row == nullptr ? row : r.a_row[row];
-    double sum = r.bias == nullptr ? 0. : static_cast<double>(__bfloat162float(r.bias[column]));
-    if (r.old != nullptr) sum += __bfloat162float(r.old[row * r.n + column]);
+    const long long e = r.expert[row], from = r.a_row == nullptr ? row : r.a_row[row];
+    double sum = r.bias == nullptr ? 0. : static_cast<double>(__bfloat162float(r.bias[e * r.n + column]));
     for (int k = 0; k < r.k; k++)
         sum += static_cast<double>(__bfloat162float(r.a[from * r.k + k])) * __bfloat162float(r.w[r.k_major ? (e * r.n + column) * r.k + k : (e * r.k + k) * r.n + column]);
     for (int j = 0; j < r.rank; j++)
@@ -64,210 +68,186 @@ __device__ double exact(const Reference& r, long long row, int column) {
     return sum;
 }
 
-// samples null: every element
-__global__ void linear_reference(Reference r, float* out) {
-    for (long long i = blockIdx.x * 256ll + threadIdx.x; i < static_cast<long long>(r.rows) * r.n; i += gridDim.x * 256ll) out[i] = exact(r, i / r.n, i % r.n);
-}
-
-__global__ void gate_up_reference(Reference r, float* gate_up, float* act) {
-    const int width = r.n / 2;
-    for (long long i = blockIdx.x * 256ll + threadIdx.x; i < static_cast<long long>(r.rows) * width; i += gridDim.x * 256ll) {
-        const long long row = i / width, c = i % width;
-        const double g = exact(r, row, c), u = exact(r, row, width + c);
-        gate_up[row * r.n + c] = g;
-        gate_up[row * r.n + width + c] = u;
-        act[i] = g / (1 + exp(-g)) * u;
-    }
-}
-
-__global__ void down_reference(Reference r, const number* gate_up, const float* weight, float* d_gate_up, float* act, float* ds_cells) {
+// Adds to `out`, which begins as what C held where that stays or is added to, else as zeros.
+__global__ void add_reference(Reference r, float* out) {
     for (long long i = blockIdx.x * 256ll + threadIdx.x; i < static_cast<long long>(r.rows) * r.n; i += gridDim.x * 256ll) {
-        const long long row = i / r.n, c = i % r.n;
-        const double d = exact(r, row, c), g = __bfloat162float(gate_up[row * 2 * r.n + c]), u = __bfloat162float(gate_up[row * 2 * r.n + r.n + c]);
-        const double s = 1 / (1 + exp(-g)), w = weight[row];
-        act[i] = g * s * u;
-        ds_cells[i] = g * s * u * d;
-        d_gate_up[row * 2 * r.n + c] = w * d * u * (s + g * s * (1 - s));
-        d_gate_up[row * 2 * r.n + r.n + c] = w * d * g * s;
+        const long long row = i / r.n, to = r.c_row == nullptr ? row : r.c_row[row];
+        out[to * r.n + i % r.n] += exact(r, row, i % r.n);
     }
 }
 
-// ---- one problem of each kernel ----
+__global__ void widen(const number* from, float* to, long long count, long long first) {          // elements before `first` become zero
+    for (long long i = blockIdx.x * 256ll + threadIdx.x; i < count; i += gridDim.x * 256ll) to[i] = i < first ? 0.f : __bfloat162float(from[i]);
+}
 
-using LinearKernel = void(CUtensorMap, CUtensorMap, CUtensorMap, CUtensorMap, linear::Product);
-struct LinearVariant { const char* name; LinearKernel* kernel; bool k_major; unsigned columns; uint32_t shared; };
-const LinearVariant VARIANTS[] = {
-    {"linear_forward_192", linear_forward_192, true, 192, linear::Plan<192, 4>::SHARED_BYTES},
-    {"linear_forward_128", linear_forward_128, true, 128, linear::Plan<128, 5>::SHARED_BYTES},
-    {"linear_backward_192", linear_backward_192, false, 192, linear::Plan<192, 4>::SHARED_BYTES},
-    {"linear_backward_128", linear_backward_128, false, 128, linear::Plan<128, 5>::SHARED_BYTES},
+// ---- kernels ----
+
+template <int N> using Kernel = void(grouped::Maps<N>, grouped::Product<N>);
+struct Variant { const char* name; Kernel<1>* kernel; bool k_major, gather; unsigned columns; uint32_t shared; };
+const uint32_t WIDE = PINGPONG_WIDE_SHARED_BYTES, NARROW = PINGPONG_NARROW_SHARED_BYTES, SHARED = HOPPER_GEMM_SHARED_BYTES;
+const Variant VARIANTS[] = {
+    {"gemm_nt", hopper_gemm_nt, true, false, 256, SHARED},
+    {"gemm_nn", hopper_gemm_nn, false, false, 256, SHARED},
+    {"gemm_nt_gather", hopper_gemm_nt_gather, true, true, 256, SHARED},
+    {"gemm_nn_gather", hopper_gemm_nn_gather, false, true, 256, SHARED},
+    {"pingpong_nt_192", hopper_pingpong_nt_192, true, false, 192, WIDE},
+    {"pingpong_nn_192", hopper_pingpong_nn_192, false, false, 192, WIDE},
+    {"pingpong_nt_192_gather", hopper_pingpong_nt_192_gather, true, true, 192, WIDE},
+    {"pingpong_nn_192_gather", hopper_pingpong_nn_192_gather, false, true, 192, WIDE},
+    {"pingpong_nt_128", hopper_pingpong_nt_128, true, false, 128, NARROW},
+    {"pingpong_nn_128", hopper_pingpong_nn_128, false, false, 128, NARROW},
 };
 
-struct LinearProblem {
-    const World* world;                                       // null: dense
-    int rows, n, k, rank, experts;
-    Buffer<number> a, w, z, u, bias, c, old;
+Buffer<int>& drawn() {
+    static Buffer<int> counter(1);
+    static const bool zeroed = (counter.zero(), true);
+    (void)zeroed;
+    return counter;
+}
 
-    LinearProblem(const World* wd, int r, int n_, int k_, int rank_)
-        : world(wd), rows(r), n(n_), k(k_), rank(rank_), experts(wd ? wd->experts : 1), a(1ull * rows * k), w(1ull * experts * n * k),
-          z(1ull * rows * std::max(rank, 8)), u(1ull * experts * n * std::max(rank, 8)), bias(n), c(1ull * rows * n), old(1ull * rows * n) {
+// ---- one product ----
+
+struct Extras { bool bias, add, scatter, limit; };
+
+struct Problem {
+    const World& world;
+    int rows, n, k, rank;
+    bool gather;
+    Buffer<number> a, w, z, u, bias, c, old;
+    Buffer<int> limit;
+
+    Problem(const World& wd, int n_, int k_, int rank_, bool g)
+        : world(wd), rows(wd.rows), n(n_), k(k_), rank(rank_), gather(g), a(1ull * (g ? wd.tokens : rows) * k), w(1ull * wd.experts * n * k),
+          z(1ull * rows * std::max(rank, 8)), u(1ull * wd.experts * n * std::max(rank, 8)), bias(1ull * wd.experts * n), c(1ull * rows * n),
+          old(1ull * rows * n), limit(1) {
         fill(a, 1.f);
         fill(w, .05f);
         fill(z, .5f);
         fill(u, .3f);
         fill(bias, 1.f);
         fill(old, 1.f);
+        limit.put({3 + live()});
     }
-    void launch(const LinearVariant& v, bool extras, int raster = 8) {
-        const CUtensorMap ma = rows_map(a, k, rows), mw = weight_map(w, v.k_major, k, n, experts, v.columns);
-        const CUtensorMap mz = rows_map(z, std::max(rank, 8), rows), mu = weight_map(u, v.k_major, std::max(rank, 8), n, experts, v.columns);
-        const grouped::Rows r = world ? world->grouped_rows(raster) : grouped::Rows{nullptr, nullptr, nullptr, rows, 0, raster};
-        with_shared(v.kernel, v.shared)<<<multiprocessors(), grouped::THREADS, v.shared>>>(
-            ma, mw, mz, mu, {r, extras ? bias.get() : nullptr, c.get(), n, k, rank, n, extras});
+    int live() const { return rows * 2 / 3; }                 // of a limited product
+    grouped::Layer layer(bool with_bias, int first_column = 0) { return {c.get(), with_bias ? bias.get() : nullptr, BFLOAT16, n, k, n, rank, first_column}; }
+    CUtensorMap right(const Buffer<number>& m, bool k_major, int depth, unsigned columns) const { return weight_map(m, k_major, depth, n, world.experts, columns); }
+
+    void launch(const Variant& v, const Extras& x, int raster = 8, int blocks = multiprocessors()) {
+        const CUtensorMap mw = right(w, v.k_major, k, v.columns);
+        const grouped::Maps<1> maps{{v.gather ? mw : rows_map(a, k, rows)}, {mw}, {rows_map(z, std::max(rank, 8), rows)}, {right(u, v.k_major, std::max(rank, 8), v.columns)}};
+        const grouped::Product<1> p{world.row_tiles(raster, x.limit ? limit.get() : nullptr), a.get(), v.gather ? world.token.get() : nullptr,
+                                    x.scatter ? world.scatter.get() : nullptr, drawn().get(), k, x.add, 1, 0, {layer(x.bias)}};
+        with_shared(v.kernel, v.shared)<<<blocks, grouped::THREADS, v.shared>>>(maps, p);
     }
-    void reference(const LinearVariant& v, bool extras, Buffer<float>& out) {
-        linear_reference<<<2048, 256>>>({a.get(), w.get(), z.get(), u.get(), extras ? bias.get() : nullptr, extras ? old.get() : nullptr, nullptr,
-                                         world ? world->expert.get() : nullptr, rows, n, k, rank, v.k_major}, out.get());
+    void begin(const Extras& x) { if (x.add || x.limit) c.copy(old); else c.poison(); }
+    void reference(const Variant& v, const Extras& x, Buffer<float>& want) {
+        const int exist = x.limit ? live() : rows;
+        widen<<<1024, 256>>>(old.get(), want.get(), want.count, x.add ? 0 : 1ll * exist * n);
+        add_reference<<<2048, 256>>>({a.get(), w.get(), z.get(), u.get(), x.bias ? bias.get() : nullptr, v.gather ? world.token.get() : nullptr, world.expert.get(),
+                                      x.scatter ? world.scatter.get() : nullptr, exist, n, k, rank, v.k_major}, want.get());
     }
 };
 
-void check_linear(const World* world, int rows, int n, int k, int rank, int repeats) {
-    LinearProblem p(world, rows, n, k, rank);
-    Buffer<float> want(1ull * rows * n);
-    Buffer<number> first(1ull * rows * n);
-    for (const LinearVariant& v : VARIANTS) {
-        for (const bool extras : {false, true}) {
-            if (extras && v.columns == 192) continue;
-            const std::string what = std::string(v.name) + (world ? " grouped" : " dense") + (extras ? "+bias+old" : "") + " rows " + std::to_string(rows) + " k "
-                + std::to_string(k) + " n " + std::to_string(n) + " r " + std::to_string(rank);
-            p.reference(v, extras, want);
-            for (int i = 0; i <= repeats; i++) {
-                if (extras) p.c.copy(p.old); else p.c.poison();
-                p.launch(v, extras, 1 + i % 9);
-                finish(what);
-                if (i == 0) first.copy(p.c); else expect(what + ": repetition differs", words_differing(first, p.c) == 0);
-            }
+// Repeats with other orders of tiles and other numbers of blocks: all drawn by one, a few, as many as there are.
+void repeat(const std::string& what, int repeats, Buffer<number>& c, Buffer<number>& first, const std::function<void(int, int)>& launch) {
+    const int blocks[] = {multiprocessors(), 1, 5};
+    for (int i = 0; i <= repeats; i++) {
+        launch(1 + i % 9, blocks[i % 3]);
+        finish(what);
+        expect(what + ": counter not cleared", drawn().host()[0] == 0);
+        if (i == 0) first.copy(c); else expect(what + ": repetition differs", words_differing(first, c) == 0);
+    }
+}
+
+void check_product(const World& world, int n, int k, int rank, int repeats) {
+    Problem plain(world, n, k, rank, false), gathered(world, n, k, rank, true);
+    Buffer<float> want(1ull * world.rows * n);
+    Buffer<number> first(1ull * world.rows * n);
+    for (const Variant& v : VARIANTS) {
+        Problem& p = v.gather ? gathered : plain;
+        for (const Extras& x : {Extras{false, false, false, false}, {true, true, false, false}, {true, false, false, world.dense}, {false, false, world.dense, false}}) {
+            const std::string what = std::string(v.name) + (world.dense ? " dense" : " grouped") + (x.bias ? "+bias" : "") + (x.add ? "+old" : "") + (x.scatter ? "+scatter" : "")
+                + (x.limit ? "+limit" : "") + " rows " + std::to_string(world.rows) + " k " + std::to_string(k) + " n " + std::to_string(n) + " r " + std::to_string(rank);
+            p.reference(v, x, want);
+            repeat(what, repeats, p.c, first, [&](int raster, int blocks) {
+                p.begin(x);
+                p.launch(v, x, raster, blocks);
+            });
             expect_close(what, p.c, want, 2e-3, true);
         }
     }
 }
 
-struct GateUpProblem {
-    const World& world;
-    int hidden, width, rank;
-    Buffer<number> x, w, z, b, act, gate_up;
-    GateUpProblem(const World& wd, int h, int i, int r)
-        : world(wd), hidden(h), width(i), rank(r), x(1ull * wd.tokens * h), w(2ull * wd.experts * i * h), z(1ull * wd.rows * std::max(r, 8)),
-          b(2ull * wd.experts * i * std::max(r, 8)), act(1ull * wd.rows * i), gate_up(2ull * wd.rows * i) {
-        fill(x, 1.f);
-        fill(w, .03f);
-        fill(z, .5f);
-        fill(b, .3f);
-    }
-    CUtensorMap map(const Buffer<number>& m, Size k) const {
-        const Size n = width;
-        return tensor_map(m.get(), {k, n, 2, static_cast<Size>(world.experts)}, {k * 2, n * k * 2, 2 * n * k * 2}, {64, 128, 1, 1});
-    }
-    void launch(bool save, int raster) {
-        with_shared(expert_gate_up, gate_up::SHARED_BYTES)<<<multiprocessors(), grouped::THREADS, gate_up::SHARED_BYTES>>>(
-            map(w, hidden), rows_map(z, std::max(rank, 8), world.rows), map(b, std::max(rank, 8)),
-            {world.grouped_rows(raster), x.get(), world.token.get(), act.get(), save ? gate_up.get() : nullptr, hidden, width, rank});
-    }
-    Reference exactly() const { return {x.get(), w.get(), z.get(), b.get(), nullptr, nullptr, world.token.get(), world.expert.get(), world.rows, 2 * width, hidden, rank, 1}; }
-};
+// ---- several layers of one input ----
 
-void check_gate_up(const World& world, int hidden, int width, int rank, int repeats) {
-    GateUpProblem p(world, hidden, width, rank);
-    Buffer<float> want_act(p.act.count), want_gate_up(p.gate_up.count);
-    Buffer<number> first(p.act.count), first_gu(p.gate_up.count);
-    const std::string what = "expert_gate_up rows " + std::to_string(world.rows) + " hidden " + std::to_string(hidden) + " width " + std::to_string(width) + " r "
-        + std::to_string(rank);
-    gate_up_reference<<<2048, 256>>>(p.exactly(), want_gate_up.get(), want_act.get());
-    for (int i = 0; i <= repeats; i++) {
-        p.act.poison();
-        p.gate_up.poison();
-        p.launch(true, 1 + i % 9);
-        finish(what);
-        if (i == 0) first.copy(p.act), first_gu.copy(p.gate_up);
-        else expect(what + ": repetition differs", words_differing(first, p.act) + words_differing(first_gu, p.gate_up) == 0);
-    }
-    expect_close(what + " act", p.act, want_act, 2e-3, true);
-    expect_close(what + " gate_up", p.gate_up, want_gate_up, 2e-3, true);
-}
+constexpr int MOST = HOPPER_GEMM_LAYERS;
 
-struct DownProblem {
-    const World& world;
-    int hidden, width, rank, column_tiles;
-    Buffer<number> d_out, w, dz, a, saved, gate_up, act;
-    Buffer<float> ds;
-    DownProblem(const World& wd, int h, int i, int r)
-        : world(wd), hidden(h), width(i), rank(r), column_tiles((i + down_backward::COLUMNS - 1) / down_backward::COLUMNS), d_out(1ull * wd.tokens * h),
-          w(1ull * wd.experts * h * i), dz(1ull * wd.rows * std::max(r, 8)), a(1ull * wd.experts * i * std::max(r, 8)), saved(2ull * wd.rows * i),
-          gate_up(2ull * wd.rows * i), act(1ull * wd.rows * i), ds(1ull * column_tiles * wd.rows) {
-        fill(d_out, 1.f);
-        fill(w, .03f);
-        fill(dz, .5f);
-        fill(a, .3f);
-        fill(saved, 1.f);
-        gate_up.copy(saved);
+// Forward: layers of widths `sizes`, all of the first problem's A. Backward: depths `sizes`, all into the first problem's C.
+void check_layers(const World& world, bool forward, const std::vector<int>& sizes, const std::vector<int>& ranks, int shared_size, int repeats) {
+    const int count = sizes.size();
+    std::vector<Problem*> layers;
+    for (int i = 0; i < count; i++)
+        layers.push_back(forward ? new Problem(world, sizes[i], shared_size, ranks[i], false) : new Problem(world, shared_size, sizes[i], ranks[i], false));
+    grouped::Maps<MOST> maps;
+    grouped::Product<MOST> p{{}, nullptr, nullptr, nullptr, drawn().get(), 0, 0, count, 0, {}};
+    int column = 0;
+    for (int i = 0; i < MOST; i++) {
+        Problem& l = *layers[std::min(i, count - 1)];
+        maps.a[i] = rows_map(forward ? layers[0]->a : l.a, l.k, world.rows);
+        maps.w[i] = l.right(l.w, forward, l.k, 256);
+        maps.z[i] = rows_map(l.z, std::max(l.rank, 8), world.rows);
+        maps.u[i] = l.right(l.u, forward, std::max(l.rank, 8), 256);
+        p.layer[i] = l.layer(forward, column);
+        if (forward) column += (l.n + 255) / 256;
     }
-    void launch(int raster) {
-        with_shared(expert_down_backward, down_backward::SHARED_BYTES)<<<multiprocessors(), grouped::THREADS, down_backward::SHARED_BYTES>>>(
-            weight_map(w, false, hidden, width, world.experts, down_backward::COLUMNS), rows_map(dz, std::max(rank, 8), world.rows),
-            weight_map(a, false, std::max(rank, 8), width, world.experts, down_backward::COLUMNS), rows_map(gate_up, 2 * width, world.rows),
-            {world.grouped_rows(raster), d_out.get(), world.token.get(), world.weight.get(), gate_up.get(), act.get(), ds.get(), world.rows, hidden, width, rank});
+    const std::string what = std::string(forward ? "layers_nt" : "layers_nn") + " rows " + std::to_string(world.rows) + " of " + std::to_string(count);
+    for (int i = 0; i < (forward ? count : 1); i++) {
+        Problem& l = *layers[i];
+        for (const bool add : {false, true}) {
+            if (add && forward) continue;
+            p.accumulate = add;
+            Buffer<float> want(l.c.count);
+            Buffer<number> first(l.c.count);
+            widen<<<1024, 256>>>(l.old.get(), want.get(), want.count, add ? 0 : want.count);
+            for (int j = forward ? i : 0; j < (forward ? i + 1 : count); j++) {
+                Problem& m = *layers[j];
+                add_reference<<<2048, 256>>>({forward ? layers[0]->a.get() : m.a.get(), m.w.get(), m.z.get(), m.u.get(), forward ? m.bias.get() : nullptr, nullptr,
+                                              world.expert.get(), nullptr, world.rows, m.n, m.k, m.rank, forward}, want.get());
+            }
+            repeat(what, repeats, l.c, first, [&](int raster, int blocks) {
+                for (Problem* each : layers) each->begin({false, add, false, false});
+                p.rows = world.row_tiles(raster, nullptr);
+                with_shared(forward ? hopper_layers_nt : hopper_layers_nn, SHARED)<<<blocks, grouped::THREADS, SHARED>>>(maps, p);
+            });
+            expect_close(what + " layer " + std::to_string(i) + (add ? "+old" : ""), l.c, want, 2e-3, true);
+        }
     }
-};
-
-void check_down(const World& world, int hidden, int width, int rank, int repeats) {
-    DownProblem p(world, hidden, width, rank);
-    Buffer<float> want_gate_up(p.gate_up.count), want_act(p.act.count), cells(p.act.count), want_ds(world.rows), got_ds(world.rows);
-    Buffer<number> first(p.gate_up.count);
-    const std::string what = "expert_down_backward rows " + std::to_string(world.rows) + " hidden " + std::to_string(hidden) + " width " + std::to_string(width)
-        + " r " + std::to_string(rank);
-    down_reference<<<2048, 256>>>({p.d_out.get(), p.w.get(), p.dz.get(), p.a.get(), nullptr, nullptr, world.token.get(), world.expert.get(), world.rows, width, hidden, rank, 0},
-                                  p.saved.get(), world.weight.get(), want_gate_up.get(), want_act.get(), cells.get());
-    for (int i = 0; i <= repeats; i++) {
-        p.gate_up.copy(p.saved);
-        p.act.poison();
-        p.ds.poison();
-        p.launch(1 + i % 9);
-        finish(what);
-        if (i == 0) first.copy(p.gate_up); else expect(what + ": repetition differs", words_differing(first, p.gate_up) == 0);
-    }
-    expect_close(what + " d_gate_up", p.gate_up, want_gate_up, 2e-3, true);
-    expect_close(what + " act", p.act, want_act, 2e-3, true);
-    std::vector<float> sum(world.rows), got(world.rows), partial = p.ds.host(), cell = cells.host();
-    for (int r = 0; r < world.rows; r++) {
-        for (int c = 0; c < p.column_tiles; c++) got[r] += partial[static_cast<size_t>(c) * world.rows + r];
-        double s = 0;
-        for (int c = 0; c < width; c++) s += cell[static_cast<size_t>(r) * width + c];
-        sum[r] = s;
-    }
-    got_ds.put(got);
-    want_ds.put(sum);
-    expect_close(what + " ds", got_ds, want_ds, 1e-5, true);
+    for (Problem* each : layers) delete each;
 }
 
 int check(bool small) {
     const std::vector<std::vector<int>> owned = {{0, 1, 63, 64, 65, 0, 127, 128, 129, 0}, {300, 0, 0}, {0, 0, 211}, {1}, {17, 33, 5, 260, 2, 2, 90, 1}};
-    const int ranks[] = {16, 0, 32, 64, 8, 80}, repeats = small ? 0 : 50;
+    const int ranks[] = {16, 0, 32, 64, 8, 24}, repeats = small ? 1 : 30;
     int n = 0;
     for (const auto& o : owned) {
         const int rank = ranks[n % 6], i = n++;
         World world(o, std::max(1, std::accumulate(o.begin(), o.end(), 0) / 3));
-        check_linear(&world, world.rows, 64 * (3 + 2 * i), 64 * (1 + i) + (i % 2 ? 0 : 8), rank, repeats);
-        check_gate_up(world, 64 * (1 + 2 * i), 64 * (1 + i) + (i % 2 ? 8 : 0), rank, repeats);
-        check_down(world, 64 * (2 + i), 64 * (1 + 2 * i), rank, repeats);
-        if (small && n == 1) break;
+        check_product(world, 64 * (3 + 2 * i), 64 * (2 + i) + (i % 2 ? 0 : 8), rank, repeats);
+        if (small) break;
     }
     for (const int rows : {1, 127, 300, 1000}) {
-        check_linear(nullptr, rows, rows == 1000 ? 1088 : 320, rows == 300 ? 64 : 776, ranks[n++ % 6], small ? 0 : 5);
+        World world({rows}, std::max(1, rows / 2), true);
+        check_product(world, rows == 1000 ? 1088 : 320, rows == 300 ? 128 : 776, ranks[n++ % 6], small ? 1 : 5);
+        check_layers(world, true, {320, 64, 136}, {16, 0, 64}, rows == 300 ? 64 : 200, small ? 1 : 5);
+        check_layers(world, false, {136, 64, 320, 8}, {0, 24, 64, 8}, 320, small ? 1 : 5);
+        check_layers(world, false, {64, 256}, {0, 0}, 64, small ? 1 : 5);
         if (small) break;
     }
     std::printf("%s: products, %d failures\n", failures ? "FAILED" : "PASSED", failures);
     return failures != 0;
 }
+
+// ---- times ----
 
 World uniform(int tokens, int experts, int top_k) {
     std::mt19937 random(3);
@@ -283,45 +263,38 @@ World uniform(int tokens, int experts, int top_k) {
     return World(owned, tokens);
 }
 
-void line(const char* kernel, int tokens, int raster, double ms, double flops) {              // counts the base product only
-    std::printf("ours  %-38s T %5d raster %2d %8.3f ms %4.0f TFLOP/s\n", kernel, tokens, raster, ms, flops / ms / 1e9);
-    std::fflush(stdout);
+// Every variant that can do this product; counts the base product only.
+void time_product(const char* name, const World& world, bool k_major, bool gather, int n, int k, int rank) {
+    Problem p(world, n, k, rank, gather);
+    for (const Variant& v : VARIANTS) {
+        if (v.k_major != k_major || v.gather != gather) continue;
+        for (const int raster : {1, 8, 16}) {
+            const double ms = median_ms([&] { p.launch(v, {false, false, false, false}, raster); });
+            std::printf("%-22s %-24s T %5d raster %2d %8.3f ms %4.0f TFLOP/s\n", name, v.name, world.tokens, raster, ms, 2. * world.rows * n * k / ms / 1e9);
+            std::fflush(stdout);
+        }
+    }
 }
 
 void time_all() {
     const int hidden = 2048, width = 768, rank = 16;
     for (const int tokens : {1024, 4096, 8192, 32768}) {
         World world = uniform(tokens, 128, 8);
-        const double flops = 2. * world.rows * hidden * width;
-        {
-            GateUpProblem p(world, hidden, width, rank);
-            for (const bool save : {true, false})
-                for (const int raster : {8, 16})
-                    line(save ? "expert_gate_up saving" : "expert_gate_up", tokens, raster, median_ms([&] { p.launch(save, raster); }), 2 * flops);
-        }
-        {
-            DownProblem p(world, hidden, width, rank);
-            for (const int raster : {8, 16}) line("expert_down_backward", tokens, raster, median_ms([&] { p.launch(raster); }), flops);
-        }
-        for (const LinearVariant& v : VARIANTS) {
-            const bool forward = v.k_major;
-            LinearProblem p(&world, world.rows, hidden, forward ? width : 2 * width, rank);
-            const std::string name = std::string(forward ? "down " : "gate_up dgrad ") + v.name;
-            for (const int raster : {8, 16}) line(name.c_str(), tokens, raster, median_ms([&] { p.launch(v, false, raster); }), forward ? flops : 2 * flops);
-        }
+        time_product("gate_up", world, true, true, 2 * width, hidden, rank);
+        time_product("down", world, true, false, hidden, width, rank);
+        time_product("down dgrad", world, false, true, width, hidden, rank);
+        time_product("gate_up dgrad", world, false, false, hidden, 2 * width, rank);
     }
     for (const int tokens : {1024, 4096, 32768}) {
-        for (const LinearVariant& v : VARIANTS) {
-            LinearProblem p(nullptr, tokens, 4096, 2048, rank);
-            for (const int raster : {8, 16})
-                line((std::string("dense 2048x4096 ") + v.name).c_str(), tokens, raster, median_ms([&] { p.launch(v, false, raster); }), 2. * tokens * 4096 * 2048);
-        }
+        World world({tokens}, tokens, true);
+        time_product("q", world, true, false, 4096, 2048, rank);
+        time_product("o", world, true, false, 2048, 4096, rank);
+        time_product("q dgrad", world, false, false, 2048, 4096, rank);
+        time_product("o dgrad", world, false, false, 4096, 2048, rank);
     }
-    LinearProblem head(nullptr, 1024, 151936, 2048, 0), back(nullptr, 1024, 2048, 151936, 0);
-    for (const LinearVariant& v : VARIANTS) {
-        LinearProblem& p = v.k_major ? head : back;
-        line((std::string(v.k_major ? "head logits " : "head dX ") + v.name).c_str(), 1024, 8, median_ms([&] { p.launch(v, false, 8); }), 2. * 1024 * 2048 * 151936);
-    }
+    World chunk({2048}, 2048, true);
+    time_product("head logits", chunk, true, false, 151936, 2048, 0);
+    time_product("head dX", chunk, false, false, 2048, 151936, 0);
 }
 
 int main(int count, char** args) {

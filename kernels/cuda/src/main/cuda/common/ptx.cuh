@@ -59,4 +59,10 @@ __device__ __forceinline__ void store4(uint32_t shared, uint32_t v) {
     asm volatile("st.shared.u32 [%0], %1;" ::"r"(shared), "r"(v) : "memory");
 }
 
+__device__ __forceinline__ uint32_t load4(uint32_t shared) {
+    uint32_t v;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(shared) : "memory");
+    return v;
+}
+
 }  // namespace ptx

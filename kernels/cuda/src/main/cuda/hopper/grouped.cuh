@@ -1,4 +1,5 @@
-/* What the grouped matrix products share: the list of row tiles, the order in which blocks take output tiles, the ring of stages. */
+/* What the matrix products share: the list of row tiles, the order in which output tiles are taken and how blocks draw them, the ring of
+ * stages, where a sum begins (zero, bias, old values) and how a tile is stored. */
 #pragma once
 #include "../common/numbers.cuh"
 #include "../common/tiles.h"
@@ -8,7 +9,7 @@
 namespace grouped {
 
 constexpr int ROWS = 128, DEPTH = 64, WARPGROUP = 128, THREADS = 3 * WARPGROUP;   // one producer and two consumer warpgroups
-constexpr uint32_t A_BYTES = ROWS * DEPTH * 2, ROW_BYTES = DEPTH * 2;
+constexpr uint32_t ROW_BYTES = DEPTH * 2, A_HALF = 64 * ROW_BYTES, A_BYTES = 2 * A_HALF;
 static_assert(ROWS == HOPPER_ROWS && DEPTH == HOPPER_DEPTH && THREADS == HOPPER_THREADS);
 static_assert(ROWS == GEMM_ROWS, "expert_tiles cuts experts into pieces of GEMM_ROWS");
 
@@ -20,11 +21,34 @@ struct Rows {
     const Tile* tiles;                                        // null for one matrix of `rows` rows
     const int* tile_count;
     const int* limit;                                         // or null: only limit[0] - limit_offset of `rows` exist
-    int rows, limit_offset, raster;
+    int rows, limit_offset, raster, unused;
 
     __device__ __forceinline__ int dense() const { return limit == nullptr ? rows : min(rows, max(0, *limit - limit_offset)); }
     __device__ __forceinline__ int count() const { return tiles != nullptr ? *tile_count : (dense() + ROWS - 1) / ROWS; }
 };
+
+// One of the layers that a launch multiplies: several layers of one input forward, several that share an input's gradient backward.
+struct Layer {
+    bf16* c;
+    const void* bias;                                         // [n] or [experts, n], or null
+    int bias_format, n, k, ldc, rank, first_column;           // first_column: column tiles of the layers before it
+};
+
+// The gradient of several layers has one C, that of layer[0].
+template <int LAYERS>
+struct Product {
+    Rows rows;
+    const bf16* a;                                            // where rows are gathered: read directly
+    const int* a_rows;                                        // or null
+    const int* c_rows;                                        // or null
+    int* drawn;                                               // how many tiles were drawn: 0 before the launch and after it
+    int lda, accumulate, layers, unused;
+    Layer layer[LAYERS];
+};
+
+// As `Product`: a is one map forward, one for each layer backward.
+template <int LAYERS>
+struct Maps { CUtensorMap a[LAYERS], w[LAYERS], z[LAYERS], u[LAYERS]; };
 
 struct Schedule {
     const Rows& rows;
@@ -45,6 +69,52 @@ struct Schedule {
     }
 };
 
+// Tiles differ in cost, so blocks draw them from a counter in global memory that is zero before and after a launch. Each block's first tile
+// has the block's number. A draw is needed only a tile later. Each block draws one tile too many; the draw that is the last of all clears the counter.
+struct Draws {
+    int* drawn;
+    int total, work = blockIdx.x, draw = 0;
+    bool begun = false;
+
+    __device__ __forceinline__ void settle() {
+        if (draw == max(total, static_cast<int>(gridDim.x)) - 1) *drawn = 0;
+        work = gridDim.x + draw;
+    }
+    // The next tile, negative at the end; not to be called again then.
+    __device__ __forceinline__ int next() {
+        if (begun) settle();
+        const bool more = work < total;
+        if (more || !begun) draw = atomicAdd(drawn, 1);
+        if (!more && !begun) settle();
+        begun = true;
+        return more ? work : -1;
+    }
+};
+
+// How one thread of a block tells the others what it drew. A slot comes round again 16 tiles later, and no stage ring holds stages of 15
+// tiles, so nobody still reads it.
+struct Tickets {
+    static constexpr int SLOTS = 16;
+    static constexpr uint32_t BYTES = SLOTS * 12;             // barriers, then numbers
+    uint32_t at;
+    int number = 0;                                           // of the next ticket, for its writer and for each reader
+
+    __device__ __forceinline__ static void init(uint32_t at) {
+        for (int i = 0; i < SLOTS; i++) ptx::init_barrier(at + 8 * i, 1);
+    }
+    __device__ __forceinline__ void write(int work) const {
+        const int slot = number % SLOTS;
+        ptx::store4(at + SLOTS * 8 + slot * 4, work);
+        ptx::arrive(at + slot * 8);
+    }
+    __device__ __forceinline__ int read() {
+        const int slot = number % SLOTS;
+        ptx::wait(at + slot * 8, number / SLOTS & 1);
+        number++;
+        return ptx::load4(at + SLOTS * 8 + slot * 4);
+    }
+};
+
 // Position in a ring of STAGES stages. A producer waits for `empty` in phase ^ 1, a consumer for `full` in phase.
 template <int STAGES>
 struct Ring {
@@ -56,16 +126,18 @@ struct Ring {
     }
 };
 
-// The sum over k in blocks of DEPTH: first those of A and W, then those of the update, Z and U. Only the last block may be shorter.
-struct Depth {
-    int weight_blocks, blocks, last_steps;                    // last_steps: products of 16 k in the last block
-    __device__ __forceinline__ Depth(int k, int rank) {
-        const int update_blocks = (rank + DEPTH - 1) / DEPTH, last = rank > 0 ? rank - (update_blocks - 1) * DEPTH : k - (k - 1) / DEPTH * DEPTH;
-        weight_blocks = (k + DEPTH - 1) / DEPTH;
-        blocks = weight_blocks + update_blocks;
-        last_steps = (last + 15) / 16;
-    }
-};
+// The rows of a tile, 64 columns of them from k0; the second 64 rows only where there are any.
+__device__ __forceinline__ uint32_t left_bytes(const Tile& tile) { return tile.rows > 64 ? A_BYTES : A_HALF; }
+__device__ __forceinline__ void load_left(uint32_t to, const CUtensorMap& map, uint32_t barrier, int k0, const Tile& tile) {
+    ptx::load_box(to, map, barrier, k0, tile.first);
+    if (tile.rows > 64) ptx::load_box(to + A_HALF, map, barrier, k0, tile.first + 64);
+}
+
+template <wgmma::Major W>
+__device__ __forceinline__ void load_right(uint32_t to, const CUtensorMap& map, uint32_t barrier, int k0, int n0, int expert) {
+    if constexpr (W == wgmma::K_MAJOR) ptx::load_box(to, map, barrier, k0, n0, expert);
+    else ptx::load_box(to, map, barrier, 0, k0, n0 / 64, expert);
+}
 
 // Descriptor of 16 k, the step-th of a stage's W or U.
 template <wgmma::Major W>
@@ -74,54 +146,94 @@ __device__ __forceinline__ uint64_t weights(uint32_t at, int step) {
     else return wgmma::mn_major<DEPTH * ROW_BYTES>(at + step * 16 * ROW_BYTES);
 }
 
-// A stage's rows of A, gathered: thread t of the warpgroup copies chunk t % 8 of rows t / 8, t / 8 + 16, ..; 32-bit offsets keep 8 pointers in 8 registers.
-struct Gather {
-    uint32_t offset[ROWS / 16], present = 0;
-
-    __device__ __forceinline__ Gather(const Tile& tile, const int* row_token, int width) {
-        // row_token null: row r is token r
-        const int t = threadIdx.x % WARPGROUP;
-#pragma unroll
-        for (int i = 0; i < ROWS / 16; i++) {
-            const int r = i * 16 + t / 8;
-            const bool inside = r < tile.rows;
-            present |= static_cast<uint32_t>(inside) << i;
-            offset[i] = (!inside ? 0u : row_token == nullptr ? tile.first + r : row_token[tile.first + r]) * static_cast<uint32_t>(width) + t % 8 * 8;
-        }
-    }
-
-    __device__ __forceinline__ void copy(uint32_t to, const bf16* x, int column) const {
-        const int t = threadIdx.x % WARPGROUP;
-#pragma unroll
-        for (int i = 0; i < ROWS / 16; i++) {
-            const int r = i * 16 + t / 8, c = t % 8;
-            ptx::copy16(to + r * ROW_BYTES + ((c ^ (r & 7)) << 4), x + (offset[i] + column), present >> i & 1);
-        }
-    }
-};
-
 // Hands stages over LAG stages after their ordinary copies were started: wait for the copies, fence them for the matrix unit, arrive.
 template <int STAGES, int LAG>
 struct Handover {
     uint32_t full;                                            // first of the `full` barriers
-    int started = 0, stage = 0;
+    int started = 0;
 
-    __device__ __forceinline__ void release() {
-        ptx::arrive(full + 8 * stage);
-        if (++stage == STAGES) stage = 0;
-    }
-    __device__ __forceinline__ void next() {
+    __device__ __forceinline__ void release(int stage) { ptx::arrive(full + 8 * ((stage + STAGES) % STAGES)); }
+    // Copies into `stage` have been started.
+    __device__ __forceinline__ void next(int stage) {
         ptx::commit_copies();
         ptx::wait_copies<LAG>();
         ptx::fence_async_shared();
-        if (started >= LAG) release();
-        started++;
+        if (started >= LAG) release(stage - LAG);
+        else started++;
     }
-    __device__ __forceinline__ void finish() {
+    // `stage` would be next.
+    __device__ __forceinline__ void finish(int stage) {
         ptx::wait_copies<0>();
         ptx::fence_async_shared();
-        for (int i = min(started, LAG); i > 0; i--) release();
+        for (; started > 0; started--) release(stage - started);
     }
 };
+
+// Row of C that row r of a product goes to.
+__device__ __forceinline__ long long output_row(const int* c_rows, int r) { return c_rows == nullptr ? r : c_rows[r]; }
+
+// Where the sums of 64 rows x 2 N columns begin: bias and old values, or zero. `rows`: how many of the 64 exist.
+template <int N>
+__device__ __forceinline__ void begin_sums(float (&acc)[N], const Layer& layer, const int* c_rows, int accumulate, int expert, int first, int rows, int n0) {
+    const int t = threadIdx.x % WARPGROUP, column = n0 + t % 4 * 2;   // and every eighth from there
+#pragma unroll
+    for (int i = 0; i < N; i++) acc[i] = 0.f;
+    if (layer.bias != nullptr) {
+        const long long at = static_cast<long long>(expert) * layer.n + column;
+#pragma unroll
+        for (int j = 0; j < N / 4; j++) {
+            if (n0 + 8 * j >= layer.n) break;                 // columns come in eights: all of them exist or none
+            const float b0 = load_as_float(layer.bias, layer.bias_format, at + 8 * j), b1 = load_as_float(layer.bias, layer.bias_format, at + 8 * j + 1);
+            acc[4 * j] = b0, acc[4 * j + 1] = b1, acc[4 * j + 2] = b0, acc[4 * j + 3] = b1;
+        }
+    }
+    if (accumulate) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int r = t / 32 * 16 + t % 32 / 4 + half * 8;
+            if (r < rows) {
+                const bf16* old = layer.c + output_row(c_rows, first + r) * layer.ldc + column;
+#pragma unroll
+                for (int j = 0; j < N / 4; j++) {
+                    if (n0 + 8 * j >= layer.n) break;
+                    const uint32_t two = *reinterpret_cast<const uint32_t*>(old + 8 * j);
+                    acc[4 * j + 2 * half] += low(two), acc[4 * j + 2 * half + 1] += high(two);
+                }
+            }
+        }
+    }
+}
+
+// Rounds and stores BLOCKS x 64 rows, 64 columns at a time through rows of STAGING_ROW bytes that the warpgroup owns.
+constexpr uint32_t STAGING_ROW = 64 * 2 + 16;                 // + 16: rows start in different banks
+template <int BLOCKS, int N>
+__device__ __forceinline__ void store(const float (&acc)[BLOCKS][N], const Layer& layer, const int* c_rows, int first, int rows, int n0, uint32_t staging,
+                                      int barrier) {
+    const int t = threadIdx.x % WARPGROUP, warp = t / 32, lane = t % 32;
+    const uint32_t row_part = staging + t / 8 * STAGING_ROW + t % 8 * 16;         // rows t / 8, t / 8 + 16, .. of 8 columns each
+    const uint32_t fragment = staging + (warp * 16 + (lane & 15)) * STAGING_ROW + lane / 16 * 16;
+#pragma unroll
+    for (int c = 0; c < N / 32; c++) {
+        const int column = n0 + c * 64 + t % 8 * 8;
+        if (n0 + c * 64 >= layer.n) break;
+        ptx::sync_named(barrier, WARPGROUP);                  // the last chunk has left the staging rows
+#pragma unroll
+        for (int m = 0; m < BLOCKS; m++) {
+            if (m == 1 && rows <= 64) break;
+#pragma unroll
+            for (int j = 0; j < 8; j += 2) {
+                const float* v = acc[m] + (c * 8 + j) * 4;
+                ptx::store_matrices(fragment + m * 64 * STAGING_ROW + j * 16, pack(v[0], v[1]), pack(v[2], v[3]), pack(v[4], v[5]), pack(v[6], v[7]));
+            }
+        }
+        ptx::sync_named(barrier, WARPGROUP);
+#pragma unroll 4
+        for (int i = 0; i < BLOCKS * 4; i++) {
+            const int r = t / 8 + i * 16;
+            if (r < rows && column < layer.n)
+                *reinterpret_cast<uint4*>(layer.c + output_row(c_rows, first + r) * layer.ldc + column) = ptx::load16(row_part + i * 16 * STAGING_ROW);
+        }
+    }
+}
 
 }  // namespace grouped

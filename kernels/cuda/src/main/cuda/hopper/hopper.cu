@@ -1,7 +1,5 @@
 /* The hopper backend's own kernels in one translation unit; it takes everything else from the portable image. sm_90a only. */
 #include "gemm.cu"
-#include "linear.cu"
-#include "gate_up.cu"
-#include "down_backward.cu"
+#include "pingpong.cu"
 #include "flash_forward.cu"
 #include "flash_backward.cu"

@@ -33,6 +33,7 @@ final class Device implements AutoCloseable {
     private final LaunchMemory launchMemory = new LaunchMemory();
     private final Fault fault;
     private final TensorMaps tensorMaps;
+    private final TileCounter drawnTiles;
     private final KernelTimes times = KernelTimes.WANTED ? new KernelTimes(stream) : null;
     private boolean open = true;
 
@@ -91,6 +92,7 @@ final class Device implements AutoCloseable {
         JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING);
         fault = new Fault();
         tensorMaps = hopper() ? new TensorMaps(library) : null;
+        drawnTiles = hopper() ? new TileCounter() : null;
     }
 
     DriverLibrary library() {
@@ -113,6 +115,11 @@ final class Device implements AutoCloseable {
 
     TensorMaps tensorMaps() {
         return tensorMaps;
+    }
+
+    /// Address of the counter from which the Hopper products draw their tiles.
+    long drawnTiles() {
+        return drawnTiles.address();
     }
 
     int multiprocessors() {
@@ -211,6 +218,7 @@ final class Device implements AutoCloseable {
         fault.close();
         if (tensorMaps != null) {
             tensorMaps.close();
+            drawnTiles.close();
         }
         JCudaDriver.cuStreamDestroy(stream);
         modules.values().forEach(JCudaDriver::cuModuleUnload);

@@ -3,8 +3,9 @@ package dev.sluice.cuda;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
+import java.util.List;
 
-/// One matrix product of `gemm.cu`, described by name; twin of that file.
+/// One matrix product, described by name; twin of `portable/gemm.cu`, or [HopperGemm] where that takes it.
 final class Gemm {
     private static final int ROWS = TileSizes.of("GEMM_ROWS");
     private static final int COLUMNS = TileSizes.of("GEMM_COLUMNS");
@@ -99,6 +100,7 @@ final class Gemm {
         return this;
     }
 
+    /// @param vector [n], or [experts, n] for a stack
     Gemm bias(Tensor vector) {
         bias = vector;
         return this;
@@ -147,9 +149,30 @@ final class Gemm {
         launch(rowTiles.limit());
     }
 
+    /// Runs several products that read the same A, over `count` rows.
+    static void runAll(List<Gemm> products, long count) {
+        if (!products.stream().allMatch(Gemm::onHopper) || products.size() > HopperGemm.LAYERS) {
+            products.forEach(product -> product.run(count));
+            return;
+        }
+        products.forEach(product -> product.rows = count);
+        new HopperGemm(products.getFirst().device, products).run(Math.ceilDiv(count, ROWS));
+    }
+
+    /// Adds several gradients of one input, over `count` rows.
+    static void runSum(List<Gemm> products, Tensor sum, Accumulate mode, long count) {
+        products.getFirst().into(sum, mode);
+        products.stream().skip(1).forEach(product -> product.into(sum, Accumulate.ADD));
+        runAll(products, count);
+    }
+
+    private boolean onHopper() {
+        return device.hopper() && n > NARROW && HopperGemm.suits(this);
+    }
+
     private void launch(long rowTiles) {
-        if (device.hopper() && n > NARROW && HopperGemm.suits(this)) {
-            new HopperGemm(device, this).run(rowTiles);
+        if (onHopper()) {
+            new HopperGemm(device, List.of(this)).run(rowTiles);
             return;
         }
         boolean narrow = n <= NARROW;

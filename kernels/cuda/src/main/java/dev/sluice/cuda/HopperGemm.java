@@ -3,64 +3,108 @@ package dev.sluice.cuda;
 import dev.sluice.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.function.Function;
 
-/// The Hopper form of a [Gemm]: twin of `hopper/gemm.cu`.
+/// The Hopper form of a [Gemm], or of several that share an input: twin of `hopper/gemm.cu` and `hopper/pingpong.cu`.
 final class HopperGemm {
-    private static final int COLUMNS = TileSizes.of("HOPPER_GEMM_COLUMNS");
-    private static final int ROWS = TileSizes.of("HOPPER_GEMM_ROWS");
-    private static final int DEPTH = TileSizes.of("HOPPER_GEMM_DEPTH");
-    private static final int THREADS = TileSizes.of("HOPPER_GEMM_THREADS");
-    private static final int SHARED_BYTES = TileSizes.of("HOPPER_GEMM_SHARED_BYTES");
+    private static final int ROWS = TileSizes.of("HOPPER_ROWS");
+    private static final int DEPTH = TileSizes.of("HOPPER_DEPTH");
+    private static final int THREADS = TileSizes.of("HOPPER_THREADS");
+    /// Most layers that one launch multiplies.
+    static final int LAYERS = TileSizes.of("HOPPER_GEMM_LAYERS");
     private static final int SLAB = 64;
     private static final int BYTES = 2;
+    /// Row tiles that are taken column by column before the next ones, so that what they share stays in L2.
+    private static final int GROUPED_BAND = 8;
+    private static final int DENSE_BAND = 16;
+    private static final long MOST_GATHERED = 0xFFFF_FFFFL;
 
     private final Device device;
-    private final Gemm gemm;
+    private final List<Gemm> layers;
+    private final Gemm first;
 
-    HopperGemm(Device device, Gemm gemm) {
+    /// @param layers one product; or up to [#LAYERS] that read the same A forward, or add into the same C as gradients
+    HopperGemm(Device device, List<Gemm> layers) {
         this.device = device;
-        this.gemm = gemm;
+        this.layers = layers;
+        this.first = layers.getFirst();
     }
 
-    /// Whether the kernel's requirements hold; the portable kernel takes what they leave.
+    /// Whether the kernels' requirements hold; the portable kernel takes what they leave.
     static boolean suits(Gemm g) {
-        boolean plain = g.output() == Gemm.Output.BFLOAT16 && g.bias() == null && g.alpha() == 1;
+        boolean plain = g.output() == Gemm.Output.BFLOAT16 && g.alpha() == 1;
         boolean ranked = g.rank() % 8 == 0 && g.rank() <= DEPTH;
         boolean shaped = g.form() == Gemm.Form.FORWARD ? g.k() % 8 == 0 && g.n() % 8 == 0 : g.n() % SLAB == 0;
         return plain && ranked && shaped && g.ldc() % 8 == 0 && g.lda() % 8 == 0 && g.aligned();
     }
 
     void run(long rowTiles) {
-        boolean gather = gemm.aRows() != null;
-        int columnBlocks = Math.ceilDiv(gemm.n(), COLUMNS);
-        var w = right(gemm.weight(), gemm.k());
-        var a = gather ? w : rows(gemm.a(), gemm.lda(), gemm.k());
-        var z = gemm.rank() == 0 ? w : rows(gemm.z(), gemm.rank(), gemm.rank());
-        var u = gemm.rank() == 0 ? w : right(gemm.u(), gemm.rank());
-        device.launch("hopper_" + gemm.form().kernel() + (gather ? "_gather" : ""))
-                .detail(gemm.sizes()).grid(Math.min(device.multiprocessors(), rowTiles * columnBlocks)).block(THREADS).sharedBytes(SHARED_BYTES)
-                .tensorMap(a).tensorMap(w).tensorMap(z).tensorMap(u).beginStruct()
-                .pointer(gemm.a()).pointer(gemm.aRows(), gemm.aRowsFrom()).pointer(gemm.c()).pointer(gemm.cRows(), gemm.cRowsFrom())
-                .pointer(gemm.tiles() == null ? null : gemm.tiles().table()).pointer(gemm.tiles() == null ? null : gemm.tiles().count())
-                .pointer(gemm.limit())
-                .int32(gemm.rows()).int32(gemm.n()).int32(gemm.k()).int32(gemm.lda()).int32(gemm.ldc()).int32(gemm.rank())
-                .int32(gemm.limitOffset()).flag(gemm.accumulate()).int32(columnBlocks).endStruct().run();
+        var tile = layers.size() > 1 ? HopperTile.SHARED : HopperTile.of(first, rowTiles, device.multiprocessors());
+        boolean gather = first.aRows() != null;
+        int slots = layers.size() > 1 ? LAYERS : 1;
+        var launch = device.launch("hopper_" + (layers.size() > 1 ? "layers_" + suffix() : tile.kernel(suffix())) + (gather ? "_gather" : ""))
+                .detail(first.sizes()).grid(Math.min(device.multiprocessors(), rowTiles * columnTiles(tile))).block(THREADS)
+                .sharedBytes(tile.sharedBytes()).beginStruct();
+        maps(launch, slots, g -> gather ? right(g, tile, g.weight(), g.k()) : rows(g.a(), g.lda(), g.k()));
+        maps(launch, slots, g -> right(g, tile, g.weight(), g.k()));
+        maps(launch, slots, g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : rows(g.z(), g.rank(), g.rank()));
+        maps(launch, slots, g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : right(g, tile, g.u(), g.rank()));
+        launch.endStruct().beginStruct()
+                .pointer(first.tiles() == null ? null : first.tiles().table()).pointer(first.tiles() == null ? null : first.tiles().count())
+                .pointer(first.limit())
+                .int32(first.rows()).int32(first.limitOffset()).int32(first.tiles() == null ? DENSE_BAND : GROUPED_BAND).int32(0)
+                .pointer(first.a()).pointer(first.aRows(), first.aRowsFrom()).pointer(first.cRows(), first.cRowsFrom())
+                .int64(device.drawnTiles())
+                .int32(first.lda()).flag(first.accumulate()).int32(layers.size()).int32(0);
+        int column = 0;
+        for (int i = 0; i < slots; i++) {
+            var g = layers.get(Math.min(i, layers.size() - 1));
+            launch.pointer(g.c()).pointer(g.bias()).int32(g.bias() == null ? 0 : Launch.code(g.bias().dtype()))
+                    .int32(g.n()).int32(g.k()).int32(g.ldc()).int32(g.rank()).int32(column);
+            column += g.form() == Gemm.Form.FORWARD ? tile.columnTiles(g.n()) : 0;
+        }
+        launch.endStruct().run();
     }
 
-    /// Rows of `width` numbers, `stride` apart.
+    private String suffix() {
+        return first.form() == Gemm.Form.FORWARD ? "nt" : "nn";
+    }
+
+    private long columnTiles(HopperTile tile) {
+        return first.form() == Gemm.Form.FORWARD ? layers.stream().mapToLong(g -> tile.columnTiles(g.n())).sum() : tile.columnTiles(first.n());
+    }
+
+    /// One map for each layer; places without a layer repeat the last one's, which is not read.
+    private void maps(Launch launch, int slots, Function<Gemm, MemorySegment> map) {
+        for (int i = 0; i < slots; i++) {
+            launch.tensorMap(map.apply(layers.get(Math.min(i, layers.size() - 1))));
+        }
+    }
+
+    /// Rows of `width` numbers, `stride` apart, in halves of a tile.
     private MemorySegment rows(Tensor values, long stride, long width) {
         return device.tensorMaps().of(values.address(), List.of(width, values.elements() / stride), List.of(stride * BYTES),
-                List.of(DEPTH, ROWS));
+                List.of(DEPTH, ROWS / 2));
     }
 
     /// The frozen matrix or its LoRA partner: [experts, n, depth] forward, [experts, depth, n] for a gradient.
-    private MemorySegment right(Tensor values, long depth) {
-        long n = gemm.n();
+    private MemorySegment right(Gemm g, HopperTile tile, Tensor values, long depth) {
+        long n = g.n();
         long experts = values.elements() / (n * depth);
-        return gemm.form() == Gemm.Form.FORWARD
+        return g.form() == Gemm.Form.FORWARD
                 ? device.tensorMaps().of(values.address(), List.of(depth, n, experts), List.of(depth * BYTES, n * depth * BYTES),
-                        List.of(DEPTH, COLUMNS, 1))
+                        List.of(DEPTH, tile.columns(), 1))
                 : device.tensorMaps().of(values.address(), List.of((long) SLAB, depth, n / SLAB, experts),
-                        List.of(n * BYTES, (long) SLAB * BYTES, n * depth * BYTES), List.of(SLAB, DEPTH, COLUMNS / SLAB, 1));
+                        List.of(n * BYTES, (long) SLAB * BYTES, n * depth * BYTES), List.of(SLAB, DEPTH, tile.columns() / SLAB, 1));
+    }
+
+    /// Whether the ping-pong kernel can gather this product's rows: it keeps 32-bit offsets.
+    static boolean offsetsFit(Gemm g) {
+        return g.aRows() == null || g.a().elements() < MOST_GATHERED;
+    }
+
+    /// Whether a sum has the two blocks that the ping-pong kernels need.
+    static boolean deep(Gemm g) {
+        return g.k() > DEPTH || g.rank() > 0;
     }
 }

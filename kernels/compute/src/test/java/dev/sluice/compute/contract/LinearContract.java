@@ -10,6 +10,9 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
 import dev.sluice.compute.contract.World.LoraTwin;
 import dev.sluice.compute.contract.World.Twin;
+import dev.sluice.compute.op.LinearOps.Branch;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -65,6 +68,35 @@ public interface LinearContract extends Contract {
         }
     }
 
+    /// rows, in, widths of the layers, ranks
+    @ParameterizedTest
+    @CsvSource({"1,24,40 8,4 0", "63,64,64 128 72,8 16 0", "300,72,256 64 64,16 16 24", "129,128,64 64 64 64 64,8 8 8 8 8", "65,33,17 40,8 5"})
+    default void layersOfOneInputAddUpInItsGradient(int rows, int in, String widths, String ranks) {
+        try (var world = world(rows + 1); var scratch = world.scratch()) {
+            var graph = new Autograd();
+            var x = world.activations("x", 1, rows, in);
+            int[] nodes = graph.leaves(x.values());
+            var outs = numbers(widths);
+            var rank = numbers(ranks);
+            var layers = IntStream.range(0, outs.length).mapToObj(i -> new Case(world, x, graph, nodes, outs[i], rank[i], i != 1)).toList();
+            var linear = world.backend().linear();
+            layers.forEach(layer -> world.poison(layer.y));
+            linear.forward(x.tensor(), layers.stream().map(layer -> new Branch(layer.linear, layer.z, layer.y)).toList(), scratch);
+            layers.forEach(layer -> world.assertClose(layer.y, graph.values(layer.yNodes)));
+            var dx = world.output("dx", rows, in);
+            linear.backward(x.tensor(), layers.stream().map(layer -> new Branch(layer.linear, layer.z, layer.dy.tensor())).toList(), dx,
+                    Accumulate.REPLACE, scratch);
+            double[] gradient = graph.backward(layers.stream().flatMapToInt(layer -> Arrays.stream(layer.yNodes)).toArray(),
+                    layers.stream().flatMapToDouble(layer -> Arrays.stream(layer.dy.values())).toArray());
+            world.assertClose(dx, Autograd.pick(gradient, nodes));
+            layers.forEach(layer -> layer.assertAdapterGradients(gradient));
+        }
+    }
+
+    private static int[] numbers(String words) {
+        return Arrays.stream(words.split(" ")).mapToInt(Integer::parseInt).toArray();
+    }
+
     @Test
     default void linearGivesTheSameBitsTwice() {
         try (var world = world(9)) {
@@ -115,15 +147,23 @@ public interface LinearContract extends Contract {
         final Tensor z;
         final Tensor y;
         final Tensor dx;
-        final Autograd graph = new Autograd();
+        final Autograd graph;
         final int[] xNodes;
         final int[] aNodes;
         final int[] bNodes;
         final int[] yNodes;
 
         Case(World world, int rows, int in, int out, int rank, boolean withBias) {
+            this(world, world.activations("x", 1, rows, in), new Autograd(), null, out, rank, withBias);
+        }
+
+        /// @param nodes those of x in the graph, or null where it has none yet
+        Case(World world, Twin x, Autograd graph, int[] nodes, int out, int rank, boolean withBias) {
+            int rows = Math.toIntExact(x.tensor().dim(0));
+            int in = Math.toIntExact(x.tensor().dim(1));
             this.world = world;
-            x = world.activations("x", 1, rows, in);
+            this.x = x;
+            this.graph = graph;
             dy = world.activations("dy", 1, rows, out);
             Twin weight = world.activations("weight", 1 / Math.sqrt(in), out, in);
             Twin bias = withBias ? world.activations("bias", 1, out) : null;
@@ -133,7 +173,7 @@ public interface LinearContract extends Contract {
             z = rank == 0 ? null : world.output("z", rows, rank);
             y = world.output("y", rows, out);
             dx = world.output("dx", rows, in);
-            xNodes = graph.leaves(x.values());
+            xNodes = nodes == null ? graph.leaves(x.values()) : nodes;
             int[] result = graph.linear(xNodes, rows, in, graph.leaves(weight.values()), out);
             aNodes = lora == null ? new int[0] : graph.leaves(lora.a().values());
             bNodes = lora == null ? new int[0] : graph.leaves(lora.b().values());

@@ -7,9 +7,11 @@ import dev.sluice.compute.Linear;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.GatedActivation;
+import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.compute.op.Routing;
 import dev.sluice.model.decoder.DecoderWeights.DenseWeights;
 import dev.sluice.model.lora.LoraSite.Kind;
+import java.util.List;
 
 /// `down(activation(gate(x), up(x)))`.
 final class DenseBlock implements FeedForwardBlock {
@@ -68,8 +70,7 @@ final class DenseBlock implements FeedForwardBlock {
     @Override
     public void forward(Tensor x, Routing routing, Tape tape, Tensor y, Scope scope) {
         var saved = (DenseTape) tape;
-        linears.forward(x, gate, saved.gateZ, saved.gate, scope);
-        linears.forward(x, up, saved.upZ, saved.up, scope);
+        linears.forward(x, inputs(saved), scope);
         backend.elementwise().gated(activation, saved.gate, saved.up, saved.inner);
         linears.forward(saved.inner, down, saved.downZ, y, scope);
     }
@@ -78,8 +79,7 @@ final class DenseBlock implements FeedForwardBlock {
     public void recompute(Tensor x, Routing routing, ActivationLevel level, Tape tape, Tensor y, Scope scope) {
         var saved = (DenseTape) tape;
         if (!level.keeps(ActivationLevel.ALL)) {
-            linears.recompute(x, gate, saved.gateZ, saved.gate, scope);
-            linears.recompute(x, up, saved.upZ, saved.up, scope);
+            linears.recompute(x, inputs(saved), scope);
         }
         backend.elementwise().gated(activation, saved.gate, saved.up, saved.inner);
         if (y != null) {
@@ -93,7 +93,11 @@ final class DenseBlock implements FeedForwardBlock {
         Tensor dInner = scope.allocate("mlp.dInner", backend.activationType(), saved.inner.shape());
         linears.backward(dy, saved.inner, saved.downZ, down, dInner, Accumulate.REPLACE, scope);
         backend.elementwise().gatedBackward(activation, dInner, saved.gate, saved.up, saved.gate, saved.up);
-        linears.backward(saved.gate, x, saved.gateZ, gate, dx, Accumulate.REPLACE, scope);
-        linears.backward(saved.up, x, saved.upZ, up, dx, Accumulate.ADD, scope);
+        linears.backward(x, inputs(saved), dx, Accumulate.REPLACE, scope);
+    }
+
+    /// The two layers of x with their outputs, which backward hold their gradients.
+    private List<Branch> inputs(DenseTape saved) {
+        return List.of(new Branch(gate, saved.gateZ, saved.gate), new Branch(up, saved.upZ, saved.up));
     }
 }

@@ -6,11 +6,13 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Linear;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.compute.op.RotaryOps.Direction;
 import dev.sluice.model.config.AttentionConfig.Grouped;
 import dev.sluice.model.config.AttentionConfig.QkNorm;
 import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
 import dev.sluice.model.lora.LoraSite.Kind;
+import java.util.List;
 
 /// Grouped-query attention with rotary positions: projections, optional norms, rotation, attention, output.
 final class GroupedAttention implements MixerBlock {
@@ -80,9 +82,7 @@ final class GroupedAttention implements MixerBlock {
     @Override
     public void forward(Tensor x, Batch batch, Tape tape, Tensor y, Scope scope) {
         var saved = (GroupedTape) tape;
-        linears.forward(x, query, saved.queryZ, saved.query, scope);
-        linears.forward(x, key, saved.keyZ, saved.key, scope);
-        linears.forward(x, value, saved.valueZ, saved.value, scope);
+        linears.forward(x, inputs(saved, saved.query, saved.key, saved.value), scope);
         prepare(saved, batch);
         softmax.forward(batch, saved.softmax, scope);
         linears.forward(saved.softmax.mixed(), output, saved.outputZ, y, scope);
@@ -98,9 +98,7 @@ final class GroupedAttention implements MixerBlock {
         var saved = (GroupedTape) tape;
         boolean kept = level.keeps(ActivationLevel.QKV);
         if (!kept) {
-            linears.recompute(x, query, saved.queryZ, saved.query, scope);
-            linears.recompute(x, key, saved.keyZ, saved.key, scope);
-            linears.recompute(x, value, saved.valueZ, saved.value, scope);
+            linears.recompute(x, inputs(saved, saved.query, saved.key, saved.value), scope);
         }
         if (!kept || saved.query != saved.softmax.query()) {
             prepare(saved, batch);
@@ -152,9 +150,12 @@ final class GroupedAttention implements MixerBlock {
             unnorm(dq, saved.query, queryNorm, saved.queryRstd);
             unnorm(dk, saved.key, keyNorm, saved.keyRstd);
         }
-        linears.backward(dq, x, saved.queryZ, query, dx, Accumulate.REPLACE, scope);
-        linears.backward(dk, x, saved.keyZ, key, dx, Accumulate.ADD, scope);
-        linears.backward(dv, x, saved.valueZ, value, dx, Accumulate.ADD, scope);
+        linears.backward(x, inputs(saved, dq, dk, dv), dx, Accumulate.REPLACE, scope);
+    }
+
+    /// The three layers of x with their outputs or the gradients of those.
+    private List<Branch> inputs(GroupedTape saved, Tensor q, Tensor k, Tensor v) {
+        return List.of(new Branch(query, saved.queryZ, q), new Branch(key, saved.keyZ, k), new Branch(value, saved.valueZ, v));
     }
 
     private void normalize(Tensor projected, Tensor weight, Tensor to, Tensor rstd) {
