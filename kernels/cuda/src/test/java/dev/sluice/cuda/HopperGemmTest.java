@@ -15,10 +15,13 @@ import dev.sluice.compute.Weight;
 import dev.sluice.compute.contract.World;
 import dev.sluice.compute.op.ExpertOps.Experts;
 import dev.sluice.compute.op.ExpertOps.Tape;
+import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.compute.op.RouterOps;
 import dev.sluice.compute.op.Routing;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -70,17 +73,22 @@ class HopperGemmTest {
             var dWeights = world.poisoned("dWeights", DType.FLOAT32, tokens, topK);
             backend.experts().forward(x, routing, experts, tape, out, Accumulate.REPLACE, step);
             backend.experts().backward(dOut, x, routing, experts, tape, dx, Accumulate.REPLACE, dWeights, step);
-            assertTrue(provider instanceof PortableProvider || backend.launches().getOrDefault("hopper_gemm_nt_gather", 0L) > 0
-                    && backend.launches().getOrDefault("hopper_gemm_nn", 0L) > 0, "the Hopper kernels did not run: " + backend.launches());
+            assertTrue(provider instanceof PortableProvider || ran(backend, "hopper_pingpong_nt_192_gather")
+                    && ran(backend, "hopper_pingpong_nn_192"), "the Hopper kernels did not run: " + backend.launches());
             return rank == 0 ? List.of(world.read(out), world.read(dx), world.read(dWeights))
                     : List.of(world.read(out), world.read(dx), world.read(dWeights), world.read(first.gradA()), world.read(first.gradB()),
                             world.read(second.gradA()), world.read(second.gradB()));
         }
     }
 
+    private static boolean ran(CudaBackend backend, String kernel) {
+        return backend.launches().getOrDefault(kernel, 0L) > 0;
+    }
+
     /// rows, in, out, rank
     @ParameterizedTest
-    @CsvSource({"1,64,64,8", "127,128,192,16", "129,72,320,64", "1000,448,512,16", "4097,256,320,24", "300,2048,64,0"})
+    @CsvSource({"1,64,64,8", "127,128,192,16", "129,72,320,64", "1000,448,512,16", "4097,256,320,24", "300,2048,64,0", "4096,512,2048,16",
+        "1024,256,2048,16", "20000,128,192,8"})
     void denseLayersAgreeWithThePortableKernels(int rows, int in, int out, int rank) {
         assertAgree(dense(new PortableProvider(), rows, in, out, rank), dense(new HopperProvider(), rows, in, out, rank));
     }
@@ -90,13 +98,47 @@ class HopperGemmTest {
             var x = world.activations("x", 1, rows, in).tensor();
             var dy = world.activations("dy", 1, rows, out).tensor();
             var weight = new Weight.Dense(world.activations("weight", 1 / Math.sqrt(in), out, in).tensor());
-            var layer = new Linear(weight, null, rank == 0 ? null : world.lora("lora", rank, out, in, 1).lora());
+            var layer = new Linear(weight, world.activations("bias", 1, out).tensor(), rank == 0 ? null : world.lora("lora", rank, out, in, 1).lora());
             var z = rank == 0 ? null : world.output("z", rows, rank);
             var y = world.output("y", rows, out);
             var dx = world.activations("dx", 1, rows, in).tensor();
             backend.linear().forward(x, layer, z, y, step);
             backend.linear().backward(dy, x, z, layer, dx, Accumulate.ADD, step);
             return List.of(world.read(y), world.read(dx));
+        }
+    }
+
+    /// rows, in, rank
+    @ParameterizedTest
+    @CsvSource({"1,64,8", "129,256,16", "1000,512,64", "4096,2048,16", "300,320,0"})
+    void layersOfOneInputAgreeWithThePortableKernels(int rows, int in, int rank) {
+        var wanted = layers(new PortableProvider(), rows, in, rank);
+        var found = layers(new HopperProvider(), rows, in, rank);
+        assertAgree(wanted, found);
+        var again = layers(new HopperProvider(), rows, in, rank);
+        for (int i = 0; i < found.size(); i++) {
+            assertArrayEquals(found.get(i), again.get(i));
+        }
+    }
+
+    private static List<double[]> layers(BackendProvider provider, int rows, int in, int rank) {
+        try (var backend = (CudaBackend) provider.open(); var world = new World(backend, 0, 11); var step = backend.scope(Lifetime.STEP, "step")) {
+            var x = world.activations("x", 1, rows, in).tensor();
+            var outputs = new ArrayList<Branch>();
+            var gradients = new ArrayList<Branch>();
+            for (int out : new int[] {1024, 64, 192}) {
+                var weight = new Weight.Dense(world.activations("weight", 1 / Math.sqrt(in), out, in).tensor());
+                var layer = new Linear(weight, world.activations("bias", 1, out).tensor(), rank == 0 ? null : world.lora("lora", rank, out, in, 1).lora());
+                var z = rank == 0 ? null : world.output("z", rows, rank);
+                outputs.add(new Branch(layer, z, world.output("y", rows, out)));
+                gradients.add(new Branch(layer, z, world.activations("dy", 1, rows, out).tensor()));
+            }
+            var dx = world.activations("dx", 1, rows, in).tensor();
+            backend.linear().forward(x, outputs, step);
+            backend.linear().backward(x, gradients, dx, Accumulate.ADD, step);
+            assertTrue(provider instanceof PortableProvider || ran(backend, "hopper_layers_nt") && ran(backend, "hopper_layers_nn"),
+                    "the Hopper kernels did not run: " + backend.launches());
+            return Stream.concat(outputs.stream().map(Branch::y), Stream.of(dx)).map(world::read).toList();
         }
     }
 
