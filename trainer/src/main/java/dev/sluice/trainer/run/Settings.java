@@ -1,6 +1,7 @@
 package dev.sluice.trainer.run;
 
 import dev.sluice.compute.DType;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.contracts.job.JobCode;
 import dev.sluice.contracts.job.Lora;
 import dev.sluice.contracts.job.Precision;
@@ -25,7 +26,8 @@ final class Settings {
     static TrainingSettings training(Training training, int totalSteps) {
         double clip = training.clip() == 0 ? Double.POSITIVE_INFINITY : training.clip();
         return new TrainingSettings(training.learningRate(), schedule(training), Math.min(training.warmupSteps(totalSteps), totalSteps),
-                totalSteps, training.beta1(), training.beta2(), training.epsilon(), training.weightDecay(), clip);
+                totalSteps, training.beta1(), training.beta2(), training.epsilon(), training.weightDecay(), clip,
+                OptimizerState.EXACT);
     }
 
     static AdapterFormat format(dev.sluice.contracts.job.AdapterFormat format) {

@@ -30,6 +30,9 @@ import java.util.List;
 /// The same model, adapter, settings and rows give the same bits on the CPU, and a restored run goes on as if it had
 /// never stopped.
 public final class LoraTraining implements AutoCloseable {
+    /// The small one of the files that [#save] writes.
+    public static final String COUNTERS = TrainingState.COUNTERS;
+
     private final Backend backend;
     private final Adapter start;
     private final TrainingSettings settings;
@@ -60,7 +63,7 @@ public final class LoraTraining implements AutoCloseable {
         this.settings = settings;
         this.run = backend.scope(Lifetime.RUN, "training");
         try {
-            this.parameters = backend.optimizer().arena(run, adapter.layout().size(), OptimizerState.EXACT);
+            this.parameters = backend.optimizer().arena(run, adapter.layout().size(), settings.optimizerState());
             this.norm = run.allocate("gradient norm", DType.FLOAT32, 1);
         } catch (RuntimeException e) {
             run.close();
@@ -160,6 +163,14 @@ public final class LoraTraining implements AutoCloseable {
         var saved = new TrainingState(backend, parameters, start.layout(), settings).restore(folder);
         completed = saved.completedSteps();
         return saved.cursor();
+    }
+
+    /// What the run that was saved in a folder keeps of every parameter. Only one with the same can go on from there.
+    ///
+    /// @param counters the folder's [#COUNTERS]
+    /// @throws dev.sluice.model.InvalidFileException if it is damaged
+    public static OptimizerState savedOptimizerState(Path counters) {
+        return TrainingState.optimizerState(counters);
     }
 
     @Override

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.op.ParameterArena;
 import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.checkpoint.Floats;
@@ -20,6 +21,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Map;
 
 /// A run's state in a folder: `state.safetensors` with parameters and moments, `state.json` with the counters, what
@@ -27,27 +29,41 @@ import java.util.Map;
 final class TrainingState {
     private static final String FORMAT = "sluice-training-state-1";
     private static final String TENSORS = "state.safetensors";
-    private static final String COUNTERS = "state.json";
+    static final String COUNTERS = "state.json";
+    private static final String OPTIMIZER_STATE = "optimizer_state";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Backend backend;
     private final ParameterArena parameters;
+    private final OptimizerState optimizerState;
     private final String identity;
 
     TrainingState(Backend backend, ParameterArena parameters, AdapterLayout layout, TrainingSettings settings) {
         this.backend = backend;
         this.parameters = parameters;
+        this.optimizerState = settings.optimizerState();
         this.identity = Digests.sha256(settings + "\n" + layout);
     }
 
     /// What is not a tensor.
     record Counters(long completedSteps, String cursor) {}
 
+    static OptimizerState optimizerState(Path counters) {
+        JsonFields fields = JsonFields.read(counters);
+        String name = fields.text(OPTIMIZER_STATE, "");
+        return Arrays.stream(OptimizerState.values()).filter(state -> word(state).equals(name)).findAny()
+                .orElseThrow(() -> new InvalidFileException(counters, OPTIMIZER_STATE + " should be exact or lean, was \"" + name + "\""));
+    }
+
+    private static String word(OptimizerState state) {
+        return state.name().toLowerCase(Locale.ROOT);
+    }
+
     void save(Path folder, long completedSteps, String cursor) {
         Folders.replace(folder, temporary -> {
             writeTensors(temporary.resolve(TENSORS), cursor);
             ObjectNode counters = JSON.createObjectNode().put("format", FORMAT).put("run", identity)
-                    .put("completed_steps", completedSteps).put("cursor", cursor)
+                    .put(OPTIMIZER_STATE, word(optimizerState)).put("completed_steps", completedSteps).put("cursor", cursor)
                     .put("tensors_sha256", Digests.sha256(temporary.resolve(TENSORS)));
             Folders.writeForced(temporary.resolve(COUNTERS), JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(counters));
         });
@@ -56,6 +72,9 @@ final class TrainingState {
     Counters restore(Path folder) {
         JsonFields counters = JsonFields.read(folder.resolve(COUNTERS));
         require(counters.file(), counters.text("format", "").equals(FORMAT), "format should be " + FORMAT);
+        OptimizerState saved = optimizerState(counters.file());
+        require(counters.file(), saved == optimizerState, "it holds " + word(saved) + " optimizer state, the run has "
+                + word(optimizerState) + "; go on with optimizer_state " + word(saved) + ", or begin anew");
         require(counters.file(), counters.text("run", "").equals(identity),
                 "it belongs to a run with other settings or another adapter layout");
         int completed = counters.integer("completed_steps", 0, Integer.MAX_VALUE);
