@@ -1,6 +1,7 @@
 /* Checks and times the Hopper matrix products: gemm.cu, pingpong.cu.
- *   nvcc -std=c++17 -O3 -gencode arch=compute_90a,code=sm_90a -DBOUNDED_WAITS hopper_products.cu -o products
- *   products check | products check-small (for compute-sanitizer) | products time */
+ *   nvcc -std=c++17 -O3 -gencode arch=compute_90a,code=sm_90a hopper_products.cu -o products
+ *   products check | products check-small (for compute-sanitizer) | products time | products time-bands
+ * Check it with -DBOUNDED_WAITS first: a wait that never ends traps then. With it ptxas serialises some products, so times need the other build. */
 #include "harness.cuh"
 #include "../../main/cuda/hopper/gemm.cu"
 #include "../../main/cuda/hopper/pingpong.cu"
@@ -247,7 +248,7 @@ int check(bool small) {
     return failures != 0;
 }
 
-// ---- times ----
+// ---- times: one JSON object a line, with the keys of bench/peer/grouped_mm.py ----
 
 World uniform(int tokens, int experts, int top_k) {
     std::mt19937 random(3);
@@ -263,44 +264,55 @@ World uniform(int tokens, int experts, int top_k) {
     return World(owned, tokens);
 }
 
-// Every variant that can do this product; counts the base product only.
-void time_product(const char* name, const World& world, bool k_major, bool gather, int n, int k, int rank) {
+struct Model { const char* name; int experts, top_k, hidden, width; };
+const Model MODELS[] = {{"qwen3-30b-a3b", 128, 8, 2048, 768}, {"gpt-oss-20b", 32, 4, 2880, 2880}, {"glm-4.7-flash", 64, 4, 2048, 1536}};
+
+// Every kernel that can do this product, with its adapter of rank 16; the rate counts the base product only. `all`: bands of 1, 8 and 16.
+void time_product(const char* model, const char* name, const World& world, bool k_major, bool gather, int n, int k, int rank, bool all) {
     Problem p(world, n, k, rank, gather);
+    const int bands[] = {world.dense ? 16 : 8, world.dense ? 8 : 16, 1};
     for (const Variant& v : VARIANTS) {
         if (v.k_major != k_major || v.gather != gather) continue;
-        for (const int raster : {1, 8, 16}) {
-            const double ms = median_ms([&] { p.launch(v, {false, false, false, false}, raster); });
-            std::printf("%-22s %-24s T %5d raster %2d %8.3f ms %4.0f TFLOP/s\n", name, v.name, world.tokens, raster, ms, 2. * world.rows * n * k / ms / 1e9);
+        for (int i = 0; i < (all ? 3 : 1); i++) {
+            const double ms = median_ms([&] { p.launch(v, {false, false, false, false}, bands[i]); });
+            std::printf("{\"model\": \"%s\", \"product\": \"%s\", \"kernel\": \"hopper_%s\", \"tokens\": %d, \"ms\": %.4f, \"tflops\": %.1f, \"band\": %d}\n", model, name,
+                        v.name, world.tokens, ms, 2. * world.rows * n * k / ms / 1e9, bands[i]);
             std::fflush(stdout);
         }
     }
 }
 
-void time_all() {
-    const int hidden = 2048, width = 768, rank = 16;
+void time_dense(const char* model, const char* name, int tokens, int in, int out, int rank, bool all) {
+    World world({tokens}, tokens, true);
+    time_product(model, name, world, true, false, out, in, rank, all);
+    time_product(model, (std::string(name) + " dgrad").c_str(), world, false, false, in, out, rank, all);
+}
+
+void time_all(bool all) {
+    const int rank = 16;
+    for (const Model& m : MODELS) {
+        for (const int tokens : {1024, 4096, 8192, 32768}) {
+            World world = uniform(tokens, m.experts, m.top_k);
+            time_product(m.name, "gate_up", world, true, true, 2 * m.width, m.hidden, rank, all);
+            time_product(m.name, "down", world, true, false, m.hidden, m.width, rank, all);
+            time_product(m.name, "down dgrad", world, false, true, m.width, m.hidden, rank, all);
+            time_product(m.name, "gate_up dgrad", world, false, false, m.hidden, 2 * m.width, rank, all);
+        }
+    }
     for (const int tokens : {1024, 4096, 8192, 32768}) {
-        World world = uniform(tokens, 128, 8);
-        time_product("gate_up", world, true, true, 2 * width, hidden, rank);
-        time_product("down", world, true, false, hidden, width, rank);
-        time_product("down dgrad", world, false, true, width, hidden, rank);
-        time_product("gate_up dgrad", world, false, false, hidden, 2 * width, rank);
+        time_dense("qwen3-30b-a3b", "q", tokens, 2048, 4096, rank, all);
+        time_dense("qwen3-30b-a3b", "qkv", tokens, 2048, 5120, rank, all);
+        time_dense("qwen3-30b-a3b", "o", tokens, 4096, 2048, rank, all);
+        time_dense("gpt-oss-20b", "o", tokens, 4096, 2880, rank, all);
+        time_dense("glm-4.7-flash", "o", tokens, 5120, 2048, rank, all);
     }
-    for (const int tokens : {1024, 4096, 32768}) {
-        World world({tokens}, tokens, true);
-        time_product("q", world, true, false, 4096, 2048, rank);
-        time_product("o", world, true, false, 2048, 4096, rank);
-        time_product("q dgrad", world, false, false, 2048, 4096, rank);
-        time_product("o dgrad", world, false, false, 4096, 2048, rank);
-    }
-    World chunk({2048}, 2048, true);
-    time_product("head logits", chunk, true, false, 151936, 2048, 0);
-    time_product("head dX", chunk, false, false, 2048, 151936, 0);
+    time_dense("qwen3-30b-a3b", "head", 2048, 2048, 151936, 0, all);
 }
 
 int main(int count, char** args) {
     const std::string mode = count > 1 ? args[1] : "";
     if (mode == "check" || mode == "check-small") return check(mode == "check-small");
-    if (mode == "time") return time_all(), 0;
-    std::printf("usage: %s check | check-small | time\n", args[0]);
+    if (mode == "time" || mode == "time-bands") return time_all(mode == "time-bands"), 0;
+    std::printf("usage: %s check | check-small | time | time-bands\n", args[0]);
     return 1;
 }
