@@ -1,160 +1,48 @@
 /* Causal softmax attention over packed documents, backward, every sum in one order. With p = exp(scale q.k - lse), delta = rowsum(dout * out):
  *   dv = p^T dout,  ds = p * (dout v^T - delta),  dk = scale ds^T q,  dq = scale ds k
  *   flash_prepare     delta, and lse in base 2, by head and padded to whole blocks of queries
- *   flash_backward    a block owns 128 keys of one key-value head and heads / kv_heads / splits of its query heads; it walks their blocks of
- *                     64 queries, holds dk and dv in registers, and adds its share of dq to a float32 sum when its turn comes: for every
+ *   flash_backward    a block owns KEYS keys of one key-value head and heads / kv_heads / splits of its query heads; it walks their blocks of
+ *                     QUERIES queries, holds dk and dv in registers, and adds its share of dq to a float32 sum when its turn comes: for every
  *                     block of queries the keys of the diagonal go first, then those before, .. so that sums have one order. Blocks take their
  *                     work in that order too, head after head, so each waits only for blocks that have begun, and a head's dq stays in L2
  *   flash_gradient    sums the splits in order, scales, rounds and unpermutes dq, dk or dv
- * Shapes    as flash_forward.cu; dout as out; delta, lse2 [heads, 64 query_blocks] f32   turns [heads * query_blocks + 1] int32, zero before
- *           a launch and again after it   dq [heads, query_blocks, 64 HEAD] f32   dk, dv [splits, kv_heads, key_blocks, 128 HEAD] f32, all
- *           three in the order of registers: [warpgroup][4 accumulators][thread]   last_query [tokens] int32: last query that sees the key
- * Maps      bf16, 128-byte swizzle, zeros outside: {HEAD, heads of the tensor, tokens}; q, dout box {64, 1, 64}, k, v box {64, 1, 128}
- * Requires  compute capability 9.0; HEAD 128; heads % kv_heads == 0, (heads / kv_heads) % splits == 0
+ * Shapes    as flash_forward.cu; dout as out; delta, lse2 [heads, QUERIES query_blocks] f32   turns [heads * query_blocks + 1] int32, zero
+ *           before a launch and again after it   dq [heads, query_blocks, QUERIES HEAD] f32   dk, dv [splits, kv_heads, key_blocks, KEYS HEAD] f32,
+ *           all three in the order of registers: [warpgroup][4 accumulators][thread]   last_query [tokens] int32: last query that sees the key
+ * Maps      bf16, 128-byte swizzle, zeros outside: {HEAD, heads of the tensor, tokens}; q, dout box {64, 1, QUERIES}, k, v box {64, 1, KEYS}
+ * Requires  compute capability 9.0; HEAD 64 (QUERIES 128, KEYS 128) or 128 (QUERIES 64, KEYS 128); heads % kv_heads == 0, (heads / kv_heads) % splits == 0
  * Launch    backward: grid key_blocks * kv_heads * splits, block 384, dynamic shared BackwardPlan::SHARED_BYTES (tiles.h)
  *           prepare: a warp a (padded token, head), block FLAT_THREADS; gradient: grid (64-row blocks * parts, heads), block 128
  *           no cluster      Accumulates fp32; p and ds bf16
  * Bound by  the matrix unit      Source  Dao 2023, FlashAttention-2, section 3.1.2; Shah et al. 2024, FlashAttention-3      Twin  HopperAttention.java */
-#include "flash.cuh"
+#include "flash_backward.cuh"
 
 namespace flash {
 
-struct Backward {
-    const int* first_key;
-    const int* last_query;
-    const float* lse2;
-    const float* delta;
-    int* turns;
-    float *dq, *dk, *dv;
-    int tokens, heads, kv_heads, splits;
-    float scale;
-};
-
 // Shared memory: K, V; q and dout in STAGES stages with lse2 and delta; ds twice; dq on its way out, twice.
+// The two warpgroups own halves of dq: of its columns where a head has 128, of its queries where it has 64.
 template <int HEAD_>
 struct BackwardPlan {
-    static constexpr int HEAD = HEAD_, SLABS = HEAD / 64, QUERIES = 64, KEYS = 128, STAGES = 2;
-    static constexpr uint32_t K_SLAB = KEYS * 128, Q_SLAB = QUERIES * 128, K_TILE = SLABS * K_SLAB, Q_TILE = SLABS * Q_SLAB;
+    static constexpr int HEAD = HEAD_, VALUE = HEAD, QUERIES = HEAD == 64 ? 128 : 64, KEYS = 128, STAGES = 2;
+    static constexpr bool GRADIENT_FIRST = false, WHOLE_BLOCKS = true;
+    static constexpr uint32_t K_SLAB = KEYS * 128, Q_SLAB = QUERIES * 128, K_TILE = HEAD / 64 * K_SLAB, V_TILE = K_TILE, Q_TILE = HEAD / 64 * Q_SLAB, O_TILE = Q_TILE;
     static constexpr uint32_t V_AT = K_TILE, Q_AT = V_AT + K_TILE, O_AT = Q_AT + STAGES * Q_TILE, DS_AT = O_AT + STAGES * Q_TILE;
     static constexpr uint32_t DS_TILE = 2 * Q_SLAB, DQ_AT = DS_AT + 2 * DS_TILE, DQ_TILE = QUERIES * HEAD * 4, ROWS_AT = DQ_AT + 2 * DQ_TILE;
     static constexpr uint32_t ROWS = QUERIES * 4, BARRIERS = ROWS_AT + 2 * STAGES * ROWS;     // lse2 of each stage, delta of each stage
     static constexpr uint32_t KV_FULL = BARRIERS, TICKET = BARRIERS + 8, Q_FULL = BARRIERS + 16, O_FULL = Q_FULL + 8 * STAGES;
     static constexpr uint32_t Q_EMPTY = O_FULL + 8 * STAGES, O_EMPTY = Q_EMPTY + 8 * STAGES, DQ_FULL = O_EMPTY + 8 * STAGES, DQ_EMPTY = DQ_FULL + 16;
     static constexpr uint32_t SHARED_BYTES = DQ_EMPTY + 16;
+    __device__ static constexpr uint32_t dq_at(int own) { return own * DQ_TILE; }
+    __device__ static constexpr uint32_t dq_bytes(int) { return DQ_TILE; }
     static_assert(STAGES == 2, "stage ^ 1 is the stage before");
-    static_assert(HEAD == 128, "the two warpgroups own 64 columns of dq each");
+    static_assert(QUERIES * HEAD == 2 * 64 * 64, "each warpgroup owns 64 x 64 of dq");
     static_assert(SHARED_BYTES <= 232448);
 };
-
-// Keys of one block against query heads head .. head + heads - 1, blocks of queries first .. last of each.
-struct KeyTile {
-    int block, kv_head, split, head, heads, first, last;
-    int before, all;                                          // last query that sees the keys before the block, and the first key of it
-    // All blocks of keys of some heads, the last first, then of the next heads: so their sums of dq stay in L2.
-    __device__ __forceinline__ KeyTile(int work, const Backward& p, int keys, int queries) {
-        const int blocks = (p.tokens + keys - 1) / keys, unit = work / blocks, group = p.heads / p.kv_heads;
-        block = blocks - 1 - work % blocks;
-        kv_head = unit / p.splits;
-        split = unit % p.splits;
-        heads = group / p.splits;
-        head = kv_head * group + split * heads;
-        first = block * keys / queries;
-        last = p.last_query[min(block * keys + keys, p.tokens) - 1] / queries;
-        before = block == 0 ? -1 : p.last_query[block * keys - 1];
-        all = p.last_query[block * keys];
-    }
-};
-
-template <typename P>
-__device__ __forceinline__ void load_backward(const CUtensorMap& q, const CUtensorMap& k, const CUtensorMap& v, const CUtensorMap& d_out, const Backward& p,
-                                              uint32_t shared, const KeyTile& tile, int query_blocks) {
-    int stage = 0;
-    uint32_t phase = 0;
-    ptx::arrive_expecting(shared + P::KV_FULL, 2 * P::K_TILE);
-#pragma unroll
-    for (int s = 0; s < P::SLABS; s++) {
-        ptx::load_box(shared + s * P::K_SLAB, k, shared + P::KV_FULL, s * 64, tile.kv_head, tile.block * P::KEYS);
-        ptx::load_box(shared + P::V_AT + s * P::K_SLAB, v, shared + P::KV_FULL, s * 64, tile.kv_head, tile.block * P::KEYS);
-    }
-    for (int head = tile.head; head < tile.head + tile.heads; head++) {
-        for (int block = tile.first; block <= tile.last; block++) {
-            const long long row = (static_cast<long long>(head) * query_blocks + block) * P::QUERIES;
-            const uint32_t q_full = shared + P::Q_FULL + 8 * stage, o_full = shared + P::O_FULL + 8 * stage;
-            ptx::wait(shared + P::Q_EMPTY + 8 * stage, phase ^ 1);
-            ptx::arrive_expecting(q_full, P::Q_TILE + P::ROWS);
-#pragma unroll
-            for (int s = 0; s < P::SLABS; s++)
-                ptx::load_box(shared + P::Q_AT + stage * P::Q_TILE + s * P::Q_SLAB, q, q_full, s * 64, head, block * P::QUERIES);
-            ptx::load_bytes(shared + P::ROWS_AT + stage * P::ROWS, p.lse2 + row, P::ROWS, q_full);
-            ptx::wait(shared + P::O_EMPTY + 8 * stage, phase ^ 1);
-            ptx::arrive_expecting(o_full, P::Q_TILE + P::ROWS);
-#pragma unroll
-            for (int s = 0; s < P::SLABS; s++)
-                ptx::load_box(shared + P::O_AT + stage * P::Q_TILE + s * P::Q_SLAB, d_out, o_full, s * 64, head, block * P::QUERIES);
-            ptx::load_bytes(shared + P::ROWS_AT + (P::STAGES + stage) * P::ROWS, p.delta + row, P::ROWS, o_full);
-            if (++stage == P::STAGES) stage = 0, phase ^= 1;
-        }
-    }
-}
-
-// Adds every second block of dq to the sum in L2, each in its turn. One thread; another adds the blocks between. The next turn is given once an
-// addition has arrived, which is waited for beside the next addition, but never behind a wait for somebody else.
-template <typename P>
-__device__ __forceinline__ void add_dq(const Backward& p, uint32_t shared, int own, const KeyTile& tile, int query_blocks) {
-    const uint32_t from = shared + P::DQ_AT + own * P::DQ_TILE, full = shared + P::DQ_FULL + 8 * own;
-    uint32_t phase = 0;
-    int step = 0, next_turn = 0;
-    int* pending = nullptr;                                   // whose addition is on its way
-    const auto give_turn = [&] {
-        ptx::fence_async();
-        ptx::set_turn(pending, next_turn);
-        pending = nullptr;
-    };
-    const auto settle = [&] {
-        if (pending == nullptr) return;
-        ptx::wait_stores<0>();
-        give_turn();
-    };
-    for (int head = tile.head; head < tile.head + tile.heads; head++) {
-        for (int block = tile.first; block <= tile.last; block++) {
-            if ((step++ & 1) != own) continue;
-            const int q0 = block * P::QUERIES, turn = (min(q0 + P::QUERIES, p.tokens) - 1) / P::KEYS - tile.block;
-            const long long index = static_cast<long long>(head) * query_blocks + block;
-            int* const counter = p.turns + index;
-            float* const sum = p.dq + index * P::QUERIES * P::HEAD;
-            if (!ptx::phase_ended_now(full, phase)) settle();
-            ptx::wait(full, phase);
-            phase ^= 1;
-            if (turn == 0) {
-                ptx::store_bytes(sum, from, P::DQ_TILE);      // the first one finds nothing to add to
-            } else {
-                if (ptx::turn_now(counter) != turn) {
-                    settle();
-                    ptx::wait_turn(counter, turn);
-                }
-                ptx::fence_async();
-                ptx::add_floats(sum, from, P::DQ_TILE);
-            }
-            ptx::commit_stores();
-            ptx::wait_stores_read();
-            ptx::arrive(shared + P::DQ_EMPTY + 8 * own);
-            if (pending != nullptr) {
-                ptx::wait_stores<1>();
-                give_turn();
-            }
-            pending = counter;
-            next_turn = q0 > tile.before ? 0 : turn + 1;      // the last one leaves zero behind
-        }
-    }
-    settle();
-}
-
-enum BackwardBarrier : int { DS_WRITTEN = 1 };
 
 // What a warpgroup multiplies: descriptors from the addresses of tiles.
 template <typename P>
 struct Products {
-    using Square = wgmma::Product<P::QUERIES>;
+    using Square = wgmma::Product<64>;
     using Wide = wgmma::Product<P::HEAD>;
 
     // d[64 keys, 64 queries] = rows (of K or V) times q or dout, transposed: rows are keys, so that dv and dk take them from registers
@@ -162,15 +50,15 @@ struct Products {
         wgmma::fence();
 #pragma unroll
         for (int step = 0; step < P::HEAD / 16; step++)
-            Square::template add<wgmma::K_MAJOR>(d, wgmma::k_major(rows + step / 4 * P::K_SLAB + step % 4 * 32),
-                                                 wgmma::k_major(queries + step / 4 * P::Q_SLAB + step % 4 * 32), step);
+            Square::add<wgmma::K_MAJOR>(d, wgmma::k_major(rows + step / 4 * P::K_SLAB + step % 4 * 32),
+                                        wgmma::k_major(queries + step / 4 * P::Q_SLAB + step % 4 * 32), step);
         wgmma::commit();
     }
     // d[64 keys, HEAD] += a[64 keys, 64 queries] times dout or q
     __device__ __forceinline__ static void accumulate(float (&d)[P::HEAD / 2], const uint32_t (&a)[16], uint32_t queries, int any) {
         wgmma::fence();
 #pragma unroll
-        for (int step = 0; step < P::QUERIES / 16; step++)
+        for (int step = 0; step < 4; step++)
             Wide::template add<wgmma::MN_MAJOR>(d, a + 4 * step, wgmma::mn_major<P::Q_SLAB>(queries + step * 16 * ROW_BYTES), any | step);
         wgmma::commit();
     }
@@ -179,18 +67,53 @@ struct Products {
         wgmma::fence();
 #pragma unroll
         for (int step = 0; step < P::KEYS / 16; step++)
-            Square::template add<wgmma::MN_MAJOR>(d, wgmma::k_major(ds + step / 4 * P::Q_SLAB + step % 4 * 32),
-                                                  wgmma::mn_major<P::K_SLAB>(slab + step * 16 * ROW_BYTES), step);
+            Square::add<wgmma::MN_MAJOR>(d, wgmma::k_major(ds + step / 4 * P::Q_SLAB + step % 4 * 32),
+                                         wgmma::mn_major<P::K_SLAB>(slab + step * 16 * ROW_BYTES), step);
         wgmma::commit();
     }
 };
+
+// Scores of this thread's keys, `key` and key + 8, and 64 queries from q0 on become probabilities; `lse2` is that of its first query.
+template <typename P>
+__device__ __forceinline__ void recompute(float (&s)[32], uint32_t (&probabilities)[16], const Backward& p, const KeyTile& tile, int key, int q0,
+                                          const float2* lse2) {
+    const float scale_log2 = p.scale * LOG2_E;
+    const int lane = threadIdx.x % 32;
+    if (q0 < tile.block * P::KEYS + P::KEYS - 1 || min(q0 + 64, p.tokens) - 1 > tile.all) {
+#pragma unroll
+        for (int n = 0; n < 8; n++)
+#pragma unroll
+            for (int x = 0; x < 2; x++) {
+                const int query = q0 + n * 8 + lane % 4 * 2 + x, see = p.first_key[min(query, p.tokens - 1)];
+                if (key > query || key < see) s[4 * n + x] = -INFINITY;
+                if (key + 8 > query || key + 8 < see) s[4 * n + 2 + x] = -INFINITY;
+            }
+    }
+#pragma unroll
+    for (int n = 0; n < 8; n++) {
+        const float2 l = lse2[n * 4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) s[4 * n + i] = ptx::exp2_fast(s[4 * n + i] * scale_log2 - (i % 2 ? l.y : l.x));
+        probabilities[2 * n] = pack(s[4 * n], s[4 * n + 1]);
+        probabilities[2 * n + 1] = pack(s[4 * n + 2], s[4 * n + 3]);
+    }
+}
+
+__device__ __forceinline__ void score_gradient(uint32_t (&ds)[16], const float (&dp)[32], const uint32_t (&probabilities)[16], const float2* delta) {
+#pragma unroll
+    for (int n = 0; n < 8; n++) {
+        const float2 d = delta[n * 4];
+        const uint32_t p0 = probabilities[2 * n], p1 = probabilities[2 * n + 1];
+        ds[2 * n] = pack(low(p0) * (dp[4 * n] - d.x), high(p0) * (dp[4 * n + 1] - d.y));
+        ds[2 * n + 1] = pack(low(p1) * (dp[4 * n + 2] - d.x), high(p1) * (dp[4 * n + 3] - d.y));
+    }
+}
 
 template <typename P>
 __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared, uint8_t* shared_here, int own, const KeyTile& tile) {
     using Multiply = Products<P>;
     const int t = threadIdx.x % WARPGROUP, warp = t / 32, lane = t % 32;
     const uint32_t k_rows = shared + own * 64 * ROW_BYTES, v_rows = k_rows + P::V_AT;
-    const float scale_log2 = p.scale * LOG2_E;
     int stage = 0, buffer = 0;
     uint32_t phase = 0, dq_phase = 1;
     const int key = tile.block * P::KEYS + own * 64 + warp * 16 + lane / 4;          // and key + 8
@@ -202,56 +125,53 @@ __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared
         const uint32_t q = shared + P::Q_AT + stage * P::Q_TILE, o = shared + P::O_AT + stage * P::Q_TILE;
         const float2* lse2 = reinterpret_cast<const float2*>(shared_here + P::ROWS_AT + stage * P::ROWS) + lane % 4;
         const float2* delta = reinterpret_cast<const float2*>(shared_here + P::ROWS_AT + (P::STAGES + stage) * P::ROWS) + lane % 4;
-        float s[32], dp[32];
+        const uint32_t ds_tile = shared + P::DS_AT + buffer * P::DS_TILE;             // two buffers: the other warpgroup may still read the last one
+        const uint32_t ds_slab = ds_tile + own * P::Q_SLAB;
+        float s[32], dp[32], dq[32];
         uint32_t probabilities[16], ds[16];
         ptx::wait(shared + P::Q_FULL + 8 * stage, phase);
         Multiply::transposed(s, k_rows, q);
         ptx::wait(shared + P::O_FULL + 8 * stage, phase);
         Multiply::transposed(dp, v_rows, o);
-        wgmma::wait<1>();                                 // the scores, and dk of the step before
-        if (step > 0) ptx::arrive(shared + P::Q_EMPTY + 8 * (stage ^ 1));
-        const int q0 = block * P::QUERIES;
-        if (q0 < tile.block * P::KEYS + P::KEYS - 1 || min(q0 + P::QUERIES, p.tokens) - 1 > tile.all) {
-#pragma unroll
-            for (int n = 0; n < 8; n++)
-#pragma unroll
-                for (int x = 0; x < 2; x++) {
-                    const int query = q0 + n * 8 + lane % 4 * 2 + x, see = p.first_key[min(query, p.tokens - 1)];
-                    if (key > query || key < see) s[4 * n + x] = -INFINITY;
-                    if (key + 8 > query || key + 8 < see) s[4 * n + 2 + x] = -INFINITY;
-                }
+        if constexpr (P::QUERIES == 64) {
+            wgmma::wait<1>();                             // the scores, and dk of the step before
+            if (step > 0) ptx::arrive(shared + P::Q_EMPTY + 8 * (stage ^ 1));
+            recompute<P>(s, probabilities, p, tile, key, block * P::QUERIES, lse2);
+            Multiply::accumulate(dv, probabilities, o, step);
+            wgmma::wait<1>();                             // dp
+            score_gradient(ds, dp, probabilities, delta);
+            store_transposed(ds_slab, ds);
+            ptx::fence_async_shared();
+            ptx::sync_named(DS_WRITTEN, 2 * WARPGROUP);
+            Multiply::queries(dq, ds_tile, shared + own * P::K_SLAB);                 // all queries, columns 64 own ..
+            Multiply::accumulate(dk, ds, q, step);
+            wgmma::wait<1>();                             // dv and dq; dk goes on beside the next scores
+        } else {                                          // 64 queries after the other 64, overlapping
+            constexpr uint32_t HALF = 64 * ROW_BYTES;
+            float s2[32];
+            uint32_t probabilities2[16], ds2[16];
+            Multiply::transposed(s2, k_rows, q + HALF);
+            wgmma::wait<2>();                             // the first scores, and dk of the step before
+            if (step > 0) ptx::arrive(shared + P::Q_EMPTY + 8 * (stage ^ 1));
+            recompute<P>(s, probabilities, p, tile, key, block * P::QUERIES, lse2);
+            Multiply::accumulate(dv, probabilities, o, step);
+            wgmma::wait<2>();                             // dp
+            score_gradient(ds, dp, probabilities, delta);
+            store_transposed(ds_slab, ds);
+            Multiply::transposed(dp, v_rows, o + HALF);
+            wgmma::wait<2>();                             // the second scores
+            recompute<P>(s2, probabilities2, p, tile, key, block * P::QUERIES + 64, lse2 + 32);
+            Multiply::accumulate(dv, probabilities2, o + HALF, 1);
+            wgmma::wait<1>();                             // dp again
+            score_gradient(ds2, dp, probabilities2, delta + 32);
+            store_transposed(ds_slab + HALF, ds2);
+            ptx::fence_async_shared();
+            ptx::sync_named(DS_WRITTEN, 2 * WARPGROUP);
+            Multiply::queries(dq, ds_tile + own * HALF, shared);                      // queries 64 own .., all columns
+            Multiply::accumulate(dk, ds, q, step);
+            Multiply::accumulate(dk, ds2, q + HALF, 1);
+            wgmma::wait<2>();                             // dv and dq
         }
-#pragma unroll
-        for (int n = 0; n < 8; n++) {
-            const float2 l = lse2[n * 4];
-#pragma unroll
-            for (int i = 0; i < 4; i++) s[4 * n + i] = ptx::exp2_fast(s[4 * n + i] * scale_log2 - (i % 2 ? l.y : l.x));
-            probabilities[2 * n] = pack(s[4 * n], s[4 * n + 1]);
-            probabilities[2 * n + 1] = pack(s[4 * n + 2], s[4 * n + 3]);
-        }
-        Multiply::accumulate(dv, probabilities, o, step);
-        wgmma::wait<1>();                                 // dp
-#pragma unroll
-        for (int n = 0; n < 8; n++) {
-            const float2 d = delta[n * 4];
-            const uint32_t p0 = probabilities[2 * n], p1 = probabilities[2 * n + 1];
-            ds[2 * n] = pack(low(p0) * (dp[4 * n] - d.x), high(p0) * (dp[4 * n + 1] - d.y));
-            ds[2 * n + 1] = pack(low(p1) * (dp[4 * n + 2] - d.x), high(p1) * (dp[4 * n + 3] - d.y));
-        }
-        // ds with queries as rows; two buffers, because the other warpgroup may still read the last one
-        const uint32_t ds_tile = shared + P::DS_AT + buffer * P::DS_TILE;
-#pragma unroll
-        for (int n = 0; n < 8; n += 2) {
-            const int query = (n + lane / 16) * 8 + lane % 8;
-            ptx::store_matrices_transposed(ds_tile + own * P::Q_SLAB + query * ROW_BYTES + (((warp * 2 + (lane >> 3 & 1)) ^ (query & 7)) << 4),
-                                           ds[2 * n], ds[2 * n + 1], ds[2 * n + 2], ds[2 * n + 3]);
-        }
-        ptx::fence_async_shared();
-        ptx::sync_named(DS_WRITTEN, 2 * WARPGROUP);
-        float dq[32];                                     // 64 queries x columns 64 own ..
-        Multiply::queries(dq, ds_tile, shared + own * P::K_SLAB);
-        Multiply::accumulate(dk, ds, q, step);
-        wgmma::wait<1>();                                 // dv and dq; dk goes on beside the next scores
         ptx::arrive(shared + P::O_EMPTY + 8 * stage);
         ptx::wait(shared + P::DQ_EMPTY + 8 * buffer, dq_phase);
         float4* const part = reinterpret_cast<float4*>(shared_here + P::DQ_AT + buffer * P::DQ_TILE + own * (P::DQ_TILE / 2)) + t;
@@ -274,55 +194,25 @@ __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared
     }
 }
 
-template <typename P>
-__device__ __forceinline__ void backward(const CUtensorMap& q, const CUtensorMap& k, const CUtensorMap& v, const CUtensorMap& d_out, const Backward& p) {
-    extern __shared__ __align__(1024) uint8_t dynamic[];
-    const uint32_t shared = ptx::shared_address(dynamic);
-    const int query_blocks = (p.tokens + P::QUERIES - 1) / P::QUERIES;
-    if (threadIdx.x == 0) {
-        ptx::init_barrier(shared + P::KV_FULL, 1);
-        for (int s = 0; s < P::STAGES; s++) {
-            ptx::init_barrier(shared + P::Q_FULL + 8 * s, 1);
-            ptx::init_barrier(shared + P::O_FULL + 8 * s, 1);
-            ptx::init_barrier(shared + P::Q_EMPTY + 8 * s, 2 * WARPGROUP);
-            ptx::init_barrier(shared + P::O_EMPTY + 8 * s, 2 * WARPGROUP);
-        }
-        for (int b = 0; b < 2; b++) {
-            ptx::init_barrier(shared + P::DQ_FULL + 8 * b, 2 * WARPGROUP);
-            ptx::init_barrier(shared + P::DQ_EMPTY + 8 * b, 1);
-        }
-        ptx::publish_barriers();
-        // A ticket rather than blockIdx: whoever holds a lower one has begun, so waiting for its turns ends. The last leaves zero behind.
-        int* const next = p.turns + static_cast<long long>(p.heads) * query_blocks;
-        const int ticket = atomicAdd(next, 1);
-        if (ticket == static_cast<int>(gridDim.x) - 1) *next = 0;
-        *reinterpret_cast<int*>(dynamic + P::TICKET) = ticket;
-    }
-    __syncthreads();
-    const KeyTile tile(*reinterpret_cast<const int*>(dynamic + P::TICKET), p, P::KEYS, P::QUERIES);
-    if (threadIdx.x / WARPGROUP == 0) {
-        ptx::give_registers<24>();
-        const int warp = threadIdx.x / 32;
-        if (warp == 3 || !ptx::elected()) return;
-        if (warp == 0) load_backward<P>(q, k, v, d_out, p, shared, tile, query_blocks);
-        else add_dq<P>(p, shared, warp - 1, tile, query_blocks);
-    } else {
-        ptx::take_registers<240>();
-        differentiate<P>(p, shared, dynamic, threadIdx.x / WARPGROUP - 1, tile);
-    }
-}
-
 }  // namespace flash
 
-static_assert(flash::BackwardPlan<128>::SHARED_BYTES == FLASH_BACKWARD_128_SHARED_BYTES);
 static_assert(flash::WARPGROUP == FLASH_GRADIENT_THREADS);
-static_assert(flash::BackwardPlan<128>::QUERIES == FLASH_BACKWARD_QUERIES && flash::BackwardPlan<128>::KEYS == FLASH_BACKWARD_KEYS);
 
-extern "C" __global__ void __launch_bounds__(flash::THREADS, 1)
-flash_backward_128(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v,
-                   const __grid_constant__ CUtensorMap d_out, const __grid_constant__ flash::Backward p) {
-    flash::backward<flash::BackwardPlan<128>>(q, k, v, d_out, p);
-}
+#define FLASH_BACKWARD(HEAD)                                                                                                                 \
+    static_assert(flash::BackwardPlan<HEAD>::SHARED_BYTES == FLASH_BACKWARD_##HEAD##_SHARED_BYTES);                                          \
+    static_assert(flash::BackwardPlan<HEAD>::QUERIES == FLASH_BACKWARD_##HEAD##_QUERIES);                                                    \
+    static_assert(flash::BackwardPlan<HEAD>::KEYS == FLASH_BACKWARD_##HEAD##_KEYS);                                                          \
+    extern "C" __global__ void __launch_bounds__(flash::THREADS, 1)                                                                          \
+    flash_backward_##HEAD(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
+                          const __grid_constant__ CUtensorMap d_out, const __grid_constant__ flash::Backward p) {                            \
+        using Plan = flash::BackwardPlan<HEAD>;                                                                                              \
+        flash::backward<Plan>(q, k, v, d_out, p, [&](uint32_t shared, uint8_t* shared_here, int own, const flash::KeyTile& tile) {           \
+            flash::differentiate<Plan>(p, shared, shared_here, own, tile);                                                                   \
+        });                                                                                                                                  \
+    }
+FLASH_BACKWARD(64)
+FLASH_BACKWARD(128)
+#undef FLASH_BACKWARD
 
 // rows: padded tokens * heads. Padded rows get an infinite lse, so that their probabilities are zero.
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
@@ -332,9 +222,9 @@ flash_prepare(const bf16* d_out, const bf16* out, const float* lse, float* lse2,
     const long long token = i / heads, head = i % heads;
     const int lane = threadIdx.x % 32;
     float dot = 0.f;
-    if (token < tokens && lane * 4 < head_dim) {
-        const uint2 a = reinterpret_cast<const uint2*>(d_out + i * head_dim)[lane], b = reinterpret_cast<const uint2*>(out + i * head_dim)[lane];
-        dot = low(a.x) * low(b.x) + high(a.x) * high(b.x) + low(a.y) * low(b.y) + high(a.y) * high(b.y);
+    for (int c = lane; token < tokens && c * 4 < head_dim; c += 32) {
+        const uint2 a = reinterpret_cast<const uint2*>(d_out + i * head_dim)[c], b = reinterpret_cast<const uint2*>(out + i * head_dim)[c];
+        dot += low(a.x) * low(b.x) + high(a.x) * high(b.x) + low(a.y) * low(b.y) + high(a.y) * high(b.y);
     }
     dot = warp_sum(dot);
     if (lane != 0) return;

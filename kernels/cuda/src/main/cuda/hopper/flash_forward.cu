@@ -1,10 +1,13 @@
 /* Causal softmax attention over packed documents, forward: out = softmax(scale q k^T) v with the sink logit in the denominator, which lse keeps.
  * Two warpgroups own 64 queries each and take turns: while one fills the matrix unit, the other turns scores into probabilities; within a
  * warpgroup the scores of the next block of keys are multiplied beside the values of this one. Scores never leave registers.
- * Shapes    q [tokens, heads, HEAD]  k, v [tokens, kv_heads, HEAD]  out [tokens, heads, HEAD] bf16   lse [tokens, heads] f32
+ * Shapes    q [tokens, heads, HEAD]  k [tokens, kv_heads, HEAD]  v [tokens, kv_heads, VALUE]  out [tokens, heads, VALUE] bf16
+ *           lse [tokens, heads] f32
  *           first_key [tokens] int32, non-decreasing: query i sees keys first_key[i] .. i (document and window)   sinks [heads] f32 or null
- * Maps      bf16, 128-byte swizzle, zeros outside: {HEAD, heads of the tensor, tokens}; q, k, v box {64, 1, 128}, out box {64, 1, 64}
- * Requires  compute capability 9.0; HEAD 64 or 128; heads % kv_heads == 0      Accumulates fp32; probabilities bf16
+ * Maps      bf16, 128-byte swizzle, zeros outside: {columns, heads of the tensor, tokens}; q box {64, 1, 128}, k, v box {64, 1, KEYS},
+ *           out box {64, 1, 64}
+ * Requires  compute capability 9.0; HEAD and VALUE 64 and 64, 128 and 128, 192 and 128, with KEYS 128, or 256 and 256, with KEYS 64;
+ *           heads % kv_heads == 0, scale > 0      Accumulates fp32; probabilities bf16
  * Launch    grid min(ceil(tokens / 128) * heads, multiprocessors), block 384, dynamic shared Plan::SHARED_BYTES (tiles.h); no cluster
  * Bound by  the matrix unit (HEAD 128); exponentials (HEAD 64)
  * Source    Dao 2023, FlashAttention-2, section 3.1; Shah et al. 2024, FlashAttention-3, sections 3.1 and 3.2      Twin  HopperAttention.java */
@@ -20,26 +23,28 @@ struct Forward {
     float scale;
 };
 
-// Shared memory: q, then K and V in STAGES stages each; every tile is HEAD / 64 slabs of 128 rows. The output leaves through q's place.
-template <int HEAD_>
+// Shared memory: q, then K and V in STAGES stages each; every tile is slabs of 64 columns. The output leaves through q's place.
+template <int HEAD_, int VALUE_, int KEYS_>
 struct ForwardPlan {
-    static constexpr int HEAD = HEAD_, SLABS = HEAD / 64, QUERIES = 128, KEYS = 128, STAGES = 2;
-    static constexpr uint32_t SLAB = 128 * ROW_BYTES, TILE = SLABS * SLAB, K_AT = TILE, V_AT = K_AT + STAGES * TILE, BARRIERS = V_AT + STAGES * TILE;
+    static constexpr int HEAD = HEAD_, VALUE = VALUE_, QUERIES = 128, KEYS = KEYS_, STAGES = 2;
+    static constexpr uint32_t Q_SLAB = QUERIES * ROW_BYTES, K_SLAB = KEYS * ROW_BYTES;
+    static constexpr uint32_t Q_TILE = HEAD / 64 * Q_SLAB, K_TILE = HEAD / 64 * K_SLAB, V_TILE = VALUE / 64 * K_SLAB;
+    static constexpr uint32_t K_AT = Q_TILE, V_AT = K_AT + STAGES * K_TILE, BARRIERS = V_AT + STAGES * V_TILE;
     static constexpr uint32_t Q_FULL = BARRIERS, Q_EMPTY = BARRIERS + 8, K_FULL = BARRIERS + 16, V_FULL = K_FULL + 8 * STAGES;
     static constexpr uint32_t K_EMPTY = V_FULL + 8 * STAGES, V_EMPTY = K_EMPTY + 8 * STAGES, SHARED_BYTES = V_EMPTY + 8 * STAGES;
-    static_assert(HEAD % 64 == 0 && SHARED_BYTES <= 232448);
+    static_assert(HEAD % 64 == 0 && VALUE % 64 == 0 && VALUE <= HEAD && QUERIES % KEYS == 0 && SHARED_BYTES <= 232448);
 };
 
 // Queries of one head against blocks first .. last of keys, taken from the last, which holds the diagonal.
 struct QueryTile {
     int q0, head, kv_head, first, last;
-    __device__ __forceinline__ QueryTile(int work, const Forward& p, int queries) {      // the longest rows of the triangle first
+    __device__ __forceinline__ QueryTile(int work, const Forward& p, int queries, int keys) {      // the longest rows of the triangle first
         const int blocks = (p.tokens + queries - 1) / queries;
-        last = blocks - 1 - work / p.heads;
-        q0 = last * queries;
+        q0 = (blocks - 1 - work / p.heads) * queries;
+        last = (min(q0 + queries, p.tokens) - 1) / keys;
         head = work % p.heads;
         kv_head = head / (p.heads / p.kv_heads);
-        first = p.first_key[q0] / queries;
+        first = p.first_key[q0] / keys;
     }
 };
 
@@ -50,23 +55,23 @@ __device__ __forceinline__ void load_forward(const CUtensorMap& q, const CUtenso
     int stage = 0;
     uint32_t phase = 0, q_phase = 0;
     for (int work = blockIdx.x; work < total; work += gridDim.x, q_phase ^= 1) {
-        const QueryTile tile(work, p, P::QUERIES);
+        const QueryTile tile(work, p, P::QUERIES, P::KEYS);
         ptx::wait(shared + P::Q_EMPTY, q_phase ^ 1);
-        ptx::arrive_expecting(shared + P::Q_FULL, P::TILE);
+        ptx::arrive_expecting(shared + P::Q_FULL, P::Q_TILE);
 #pragma unroll
-        for (int s = 0; s < P::SLABS; s++) ptx::load_box(shared + s * P::SLAB, q, shared + P::Q_FULL, s * 64, tile.head, tile.q0);
+        for (int s = 0; s < P::HEAD / 64; s++) ptx::load_box(shared + s * P::Q_SLAB, q, shared + P::Q_FULL, s * 64, tile.head, tile.q0);
         for (int block = tile.last; block >= tile.first; block--) {
             const uint32_t k_full = shared + P::K_FULL + 8 * stage, v_full = shared + P::V_FULL + 8 * stage;
             ptx::wait(shared + P::K_EMPTY + 8 * stage, phase ^ 1);
-            ptx::arrive_expecting(k_full, P::TILE);
+            ptx::arrive_expecting(k_full, P::K_TILE);
 #pragma unroll
-            for (int s = 0; s < P::SLABS; s++)
-                ptx::load_box(shared + P::K_AT + stage * P::TILE + s * P::SLAB, k, k_full, s * 64, tile.kv_head, block * P::KEYS);
+            for (int s = 0; s < P::HEAD / 64; s++)
+                ptx::load_box(shared + P::K_AT + stage * P::K_TILE + s * P::K_SLAB, k, k_full, s * 64, tile.kv_head, block * P::KEYS);
             ptx::wait(shared + P::V_EMPTY + 8 * stage, phase ^ 1);
-            ptx::arrive_expecting(v_full, P::TILE);
+            ptx::arrive_expecting(v_full, P::V_TILE);
 #pragma unroll
-            for (int s = 0; s < P::SLABS; s++)
-                ptx::load_box(shared + P::V_AT + stage * P::TILE + s * P::SLAB, v, v_full, s * 64, tile.kv_head, block * P::KEYS);
+            for (int s = 0; s < P::VALUE / 64; s++)
+                ptx::load_box(shared + P::V_AT + stage * P::V_TILE + s * P::K_SLAB, v, v_full, s * 64, tile.kv_head, block * P::KEYS);
             if (++stage == P::STAGES) stage = 0, phase ^= 1;
         }
     }
@@ -77,20 +82,23 @@ struct Softmax {
     float maximum[2] = {-INFINITY, -INFINITY}, total[2] = {};
 
     // Turns scores into probabilities relative to the new maximum; `rescale` is what older sums are to be multiplied by.
-    __device__ __forceinline__ void operator()(float (&s)[64], float scale_log2, float (&rescale)[2]) {
+    // BLIND: a row may have seen no key yet.
+    template <bool BLIND, int N>
+    __device__ __forceinline__ void apply(float (&s)[N], float scale_log2, float (&rescale)[2]) {
 #pragma unroll
         for (int i = 0; i < 2; i++) {
             float top = maximum[i];
 #pragma unroll
-            for (int n = 0; n < 16; n++) top = fmaxf(top, fmaxf(s[4 * n + 2 * i], s[4 * n + 2 * i + 1]));
+            for (int n = 0; n < N / 4; n++) top = fmaxf(top, fmaxf(s[4 * n + 2 * i], s[4 * n + 2 * i + 1]));
             top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
             top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
-            rescale[i] = ptx::exp2_fast((maximum[i] - top) * scale_log2);
+            const float reference = BLIND && top == -INFINITY ? 0.f : top;
+            rescale[i] = ptx::exp2_fast((maximum[i] - reference) * scale_log2);
             maximum[i] = top;
-            const float base = top * scale_log2;
+            const float base = reference * scale_log2;
             float sum = 0.f;
 #pragma unroll
-            for (int n = 0; n < 16; n++) {
+            for (int n = 0; n < N / 4; n++) {
 #pragma unroll
                 for (int x = 0; x < 2; x++) {
                     float& v = s[4 * n + 2 * i + x];
@@ -104,9 +112,10 @@ struct Softmax {
 };
 
 // Scores that a query does not see become minus infinity. `row` and `key` are this thread's first query and first key.
-__device__ __forceinline__ void mask(float (&s)[64], const int (&see)[2], int row, int key) {
+template <int N>
+__device__ __forceinline__ void mask(float (&s)[N], const int (&see)[2], int row, int key) {
 #pragma unroll
-    for (int n = 0; n < 16; n++)
+    for (int n = 0; n < N / 4; n++)
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             const int j = key + n * 8 + i % 2;
@@ -114,45 +123,47 @@ __device__ __forceinline__ void mask(float (&s)[64], const int (&see)[2], int ro
         }
 }
 
-__device__ __forceinline__ void pack_probabilities(uint32_t (&p)[32], const float (&s)[64]) {
+template <int N>
+__device__ __forceinline__ void pack_probabilities(uint32_t (&p)[N / 2], const float (&s)[N]) {
 #pragma unroll
-    for (int i = 0; i < 32; i++) p[i] = pack(s[2 * i], s[2 * i + 1]);
+    for (int i = 0; i < N / 2; i++) p[i] = pack(s[2 * i], s[2 * i + 1]);
 }
 
 template <typename P>
 __device__ __forceinline__ void attend(const CUtensorMap& out, const Forward& p, uint32_t shared, int own, int total) {
     using Scores = wgmma::Product<P::KEYS>;
-    using Values = wgmma::Product<P::HEAD>;
+    using Values = wgmma::Product<P::VALUE>;
+    constexpr bool BLIND = P::KEYS < P::QUERIES;               // the first rows' diagonal is not in the last block
     const int t = threadIdx.x % WARPGROUP, warp = t / 32, lane = t % 32;
     const uint32_t q_rows = shared + own * 64 * ROW_BYTES;
     const float scale_log2 = p.scale * LOG2_E;
     int stage = 0;
     uint32_t phase = 0, q_phase = 0;
-    const auto issue_scores = [&](float (&s)[64], int at) {
-        const uint32_t k = shared + P::K_AT + at * P::TILE;
+    const auto issue_scores = [&](float (&s)[P::KEYS / 2], int at) {
+        const uint32_t k = shared + P::K_AT + at * P::K_TILE;
         wgmma::fence();
 #pragma unroll
         for (int step = 0; step < P::HEAD / 16; step++)
-            Scores::template add<wgmma::K_MAJOR>(s, wgmma::k_major(q_rows + step / 4 * P::SLAB + step % 4 * 32),
-                                                 wgmma::k_major(k + step / 4 * P::SLAB + step % 4 * 32), step);
+            Scores::template add<wgmma::K_MAJOR>(s, wgmma::k_major(q_rows + step / 4 * P::Q_SLAB + step % 4 * 32),
+                                                 wgmma::k_major(k + step / 4 * P::K_SLAB + step % 4 * 32), step);
         wgmma::commit();
     };
-    const auto issue_values = [&](float (&o)[P::HEAD / 2], const uint32_t (&probabilities)[32], int at, int accumulate) {
-        const uint32_t v = shared + P::V_AT + at * P::TILE;
+    const auto issue_values = [&](float (&o)[P::VALUE / 2], const uint32_t (&probabilities)[P::KEYS / 4], int at, int accumulate) {
+        const uint32_t v = shared + P::V_AT + at * P::V_TILE;
         wgmma::fence();
 #pragma unroll
         for (int step = 0; step < P::KEYS / 16; step++)
-            Values::template add<wgmma::MN_MAJOR>(o, probabilities + 4 * step, wgmma::mn_major<P::SLAB>(v + step * 16 * ROW_BYTES), accumulate | step);
+            Values::template add<wgmma::MN_MAJOR>(o, probabilities + 4 * step, wgmma::mn_major<P::K_SLAB>(v + step * 16 * ROW_BYTES), accumulate | step);
         wgmma::commit();
     };
     if (own == 1) ptx::arrive_named(TURN, 2 * WARPGROUP);      // the other goes first
     for (int work = blockIdx.x; work < total; work += gridDim.x, q_phase ^= 1) {
-        const QueryTile tile(work, p, P::QUERIES);
+        const QueryTile tile(work, p, P::QUERIES, P::KEYS);
         const int row = tile.q0 + own * 64 + warp * 16 + lane / 4, key = lane % 4 * 2;
         const int see[2] = {p.first_key[min(row, p.tokens - 1)], p.first_key[min(row + 8, p.tokens - 1)]};
         const int see_all = p.first_key[min(tile.q0 + P::QUERIES, p.tokens) - 1];        // from here on every query sees every earlier key
-        float s[64], o[P::HEAD / 2], rescale[2];
-        uint32_t probabilities[32];
+        float s[P::KEYS / 2], o[P::VALUE / 2], rescale[2];
+        uint32_t probabilities[P::KEYS / 4];
         Softmax softmax;
 
         ptx::wait(shared + P::Q_FULL, q_phase);
@@ -161,7 +172,7 @@ __device__ __forceinline__ void attend(const CUtensorMap& out, const Forward& p,
         wgmma::wait<0>();
         if (t == 0) ptx::arrive(shared + P::K_EMPTY + 8 * stage);
         mask(s, see, row, tile.last * P::KEYS + key);
-        softmax(s, scale_log2, rescale);
+        softmax.apply<BLIND>(s, scale_log2, rescale);
         pack_probabilities(probabilities, s);
         int values = 0;
         for (int block = tile.last - 1; block >= tile.first; block--) {
@@ -177,12 +188,12 @@ __device__ __forceinline__ void attend(const CUtensorMap& out, const Forward& p,
             ptx::arrive_named(TURN + (own ^ 1), 2 * WARPGROUP);
             wgmma::wait<1>();
             if (t == 0) ptx::arrive(shared + P::K_EMPTY + 8 * stage);
-            if (block * P::KEYS < see_all) mask(s, see, row, block * P::KEYS + key);
-            softmax(s, scale_log2, rescale);
+            if (block * P::KEYS < see_all || (BLIND && block * P::KEYS + P::KEYS - 1 > tile.q0 + own * 64)) mask(s, see, row, block * P::KEYS + key);
+            softmax.apply<BLIND>(s, scale_log2, rescale);
             wgmma::wait<0>();
             if (t == 0) ptx::arrive(shared + P::V_EMPTY + 8 * v_stage);
 #pragma unroll
-            for (int i = 0; i < P::HEAD / 2; i++) o[i] *= rescale[i / 2 % 2];
+            for (int i = 0; i < P::VALUE / 2; i++) o[i] *= rescale[i / 2 % 2];
             pack_probabilities(probabilities, s);
         }
         ptx::wait(shared + P::V_FULL + 8 * stage, phase);
@@ -209,8 +220,8 @@ __device__ __forceinline__ void attend(const CUtensorMap& out, const Forward& p,
         if (++stage == P::STAGES) stage = 0, phase ^= 1;
         const int r = warp * 16 + (lane & 15);                // each warp writes over the queries that only it has read
 #pragma unroll
-        for (int n = 0; n < P::HEAD / 8; n += 2) {
-            const uint32_t at = q_rows + n / 8 * P::SLAB + r * ROW_BYTES + (((n % 8 + lane / 16) ^ (r & 7)) << 4);
+        for (int n = 0; n < P::VALUE / 8; n += 2) {
+            const uint32_t at = q_rows + n / 8 * P::Q_SLAB + r * ROW_BYTES + (((n % 8 + lane / 16) ^ (r & 7)) << 4);
             const float* v = o + 4 * n;
             ptx::store_matrices(at, pack(v[0] * factor[0], v[1] * factor[0]), pack(v[2] * factor[1], v[3] * factor[1]),
                                 pack(v[4] * factor[0], v[5] * factor[0]), pack(v[6] * factor[1], v[7] * factor[1]));
@@ -220,7 +231,7 @@ __device__ __forceinline__ void attend(const CUtensorMap& out, const Forward& p,
         if (t == 0) {
             if (tile.q0 + own * 64 < p.tokens)
 #pragma unroll
-                for (int slab = 0; slab < P::SLABS; slab++) ptx::store_box(out, q_rows + slab * P::SLAB, slab * 64, tile.head, tile.q0 + own * 64);
+                for (int slab = 0; slab < P::VALUE / 64; slab++) ptx::store_box(out, q_rows + slab * P::Q_SLAB, slab * 64, tile.head, tile.q0 + own * 64);
             ptx::commit_stores();
             ptx::wait_stores_read();
             ptx::arrive(shared + P::Q_EMPTY);
@@ -258,15 +269,16 @@ __device__ __forceinline__ void forward(const CUtensorMap& q, const CUtensorMap&
 
 }  // namespace flash
 
-static_assert(flash::ForwardPlan<128>::SHARED_BYTES == FLASH_FORWARD_128_SHARED_BYTES && flash::ForwardPlan<64>::SHARED_BYTES == FLASH_FORWARD_64_SHARED_BYTES);
-static_assert(flash::ForwardPlan<128>::QUERIES == FLASH_FORWARD_QUERIES && flash::ForwardPlan<128>::KEYS == FLASH_FORWARD_KEYS);
-
-#define FLASH_FORWARD(HEAD)                                                                                                            \
+#define FLASH_FORWARD(HEAD, VALUE)                                                                                                     \
+    static_assert(flash::ForwardPlan<HEAD, VALUE, FLASH_FORWARD_##HEAD##_KEYS>::SHARED_BYTES == FLASH_FORWARD_##HEAD##_SHARED_BYTES);  \
+    static_assert(flash::ForwardPlan<HEAD, VALUE, FLASH_FORWARD_##HEAD##_KEYS>::QUERIES == FLASH_FORWARD_QUERIES);                     \
     extern "C" __global__ void __launch_bounds__(flash::THREADS, 1)                                                                   \
     flash_forward_##HEAD(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
                          const __grid_constant__ CUtensorMap out, const __grid_constant__ flash::Forward p) {                          \
-        flash::forward<flash::ForwardPlan<HEAD>>(q, k, v, out, p);                                                                     \
+        flash::forward<flash::ForwardPlan<HEAD, VALUE, FLASH_FORWARD_##HEAD##_KEYS>>(q, k, v, out, p);                                 \
     }
-FLASH_FORWARD(128)
-FLASH_FORWARD(64)
+FLASH_FORWARD(64, 64)
+FLASH_FORWARD(128, 128)
+FLASH_FORWARD(192, 128)
+FLASH_FORWARD(256, 256)
 #undef FLASH_FORWARD

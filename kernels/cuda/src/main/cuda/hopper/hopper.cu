@@ -3,3 +3,4 @@
 #include "pingpong.cu"
 #include "flash_forward.cu"
 #include "flash_backward.cu"
+#include "flash_backward_wide.cu"

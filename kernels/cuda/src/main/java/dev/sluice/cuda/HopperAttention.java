@@ -6,25 +6,28 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.AttentionOps.Shape;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 
-/// Twin of `hopper/flash_forward.cu` and `hopper/flash_backward.cu`: heads of 64 or 128 columns forward, of 128 backward.
+/// Twin of `hopper/flash_forward.cu`, `flash_backward.cu` and `flash_backward_wide.cu`: heads of 64, 128 and 256 columns, and of 192 columns with
+/// values of 128.
 final class HopperAttention {
-    private static final int WIDE = 128;
-    private static final int NARROW = 64;
+    /// Columns of queries and keys, and columns of values.
+    private static final Map<Integer, Integer> WIDTHS = Map.of(64, 64, 128, 128, 192, 128, 256, 256);
+    /// Beyond it the multiplying warpgroups own slabs of columns of every result, and each adds its own to dq.
+    private static final int WIDEST_WHOLE = 128;
     private static final int SLAB = 64;
     private static final int STORED_ROWS = 64;
     private static final int THREADS = TileSizes.of("HOPPER_THREADS");
     private static final int GRADIENT_THREADS = TileSizes.of("FLASH_GRADIENT_THREADS");
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int FORWARD_QUERIES = TileSizes.of("FLASH_FORWARD_QUERIES");
-    private static final int FORWARD_KEYS = TileSizes.of("FLASH_FORWARD_KEYS");
-    private static final int QUERIES = TileSizes.of("FLASH_BACKWARD_QUERIES");
-    private static final int KEYS = TileSizes.of("FLASH_BACKWARD_KEYS");
-    private static final int BACKWARD_BYTES = TileSizes.of("FLASH_BACKWARD_128_SHARED_BYTES");
     /// More blocks even out that early keys are seen by most queries; beyond this they gain nothing.
     private static final int MOST_SPLITS = 8;
     /// What dk and dv may take before their last sum. It depends on sizes alone, so that every card adds in the same order.
     private static final long MOST_PARTIAL_BYTES = 512L << 20;
+    /// Blocks that see a window of queries are alike, so that this many keep any card busy.
+    private static final long ENOUGH_BLOCKS_OF_A_WINDOW = 256;
 
     private final Device device;
     private final Shape shape;
@@ -40,24 +43,20 @@ final class HopperAttention {
     }
 
     static boolean suitsForward(Device device, Shape shape) {
-        return device.hopper() && (heads(shape, WIDE) || heads(shape, NARROW))
-                && (shape.sinks() == null || shape.sinks().dtype() == DType.FLOAT32);
+        return suitsBackward(device, shape) && (shape.sinks() == null || shape.sinks().dtype() == DType.FLOAT32);
     }
 
     static boolean suitsBackward(Device device, Shape shape) {
-        return device.hopper() && heads(shape, WIDE);
-    }
-
-    private static boolean heads(Shape shape, int width) {
-        return shape.headDim() == width && shape.valueDim() == width;
+        return device.hopper() && shape.scale() > 0 && Objects.equals(WIDTHS.get(shape.headDim()), shape.valueDim());
     }
 
     void forward(Tensor q, Tensor k, Tensor v, Tensor firstKey, Tensor out, Tensor lse) {
-        int head = shape.headDim();
+        String kernel = "FLASH_FORWARD_" + shape.headDim();
+        int keys = TileSizes.of(kernel + "_KEYS");
         long tiles = (long) Math.ceilDiv(tokens, FORWARD_QUERIES) * shape.heads();
-        device.launch("flash_forward_" + head).grid(Math.min(tiles, device.multiprocessors())).block(THREADS)
-                .sharedBytes(TileSizes.of("FLASH_FORWARD_" + head + "_SHARED_BYTES"))
-                .tensorMap(map(q, FORWARD_QUERIES)).tensorMap(map(k, FORWARD_KEYS)).tensorMap(map(v, FORWARD_KEYS))
+        device.launch("flash_forward_" + shape.headDim()).grid(Math.min(tiles, device.multiprocessors())).block(THREADS)
+                .sharedBytes(TileSizes.of(kernel + "_SHARED_BYTES"))
+                .tensorMap(map(q, FORWARD_QUERIES)).tensorMap(map(k, keys)).tensorMap(map(v, keys))
                 .tensorMap(map(out, STORED_ROWS)).beginStruct()
                 .pointer(firstKey).pointer(shape.sinks()).pointer(lse)
                 .int32(tokens).int32(shape.heads()).int32(shape.kvHeads()).float32(shape.scale()).endStruct().run();
@@ -65,44 +64,58 @@ final class HopperAttention {
 
     void backward(Tensor dOut, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, Bounds bounds, Tensor dq, Tensor dk, Tensor dv,
             Scope scratch) {
-        int queryBlocks = Math.ceilDiv(tokens, QUERIES);
-        int keyBlocks = Math.ceilDiv(tokens, KEYS);
-        int splits = splits(keyBlocks);
-        var lse2 = scratch.allocate("lse in base 2", DType.FLOAT32, shape.heads(), (long) queryBlocks * QUERIES);
+        int head = shape.headDim();
+        int value = shape.valueDim();
+        int queries = TileSizes.of("FLASH_BACKWARD_" + head + "_QUERIES");
+        int keys = TileSizes.of("FLASH_BACKWARD_" + head + "_KEYS");
+        int queryBlocks = Math.ceilDiv(tokens, queries);
+        int keyBlocks = Math.ceilDiv(tokens, keys);
+        long paddedTokens = (long) queryBlocks * queries;
+        int splits = splits(keyBlocks, keys);
+        var lse2 = scratch.allocate("lse in base 2", DType.FLOAT32, shape.heads(), paddedTokens);
         var delta = scratch.allocate("delta", DType.FLOAT32, lse2.shape());
-        var turns = scratch.allocate("turns", DType.INT32, (long) shape.heads() * queryBlocks + 1);
-        var dqSums = scratch.allocate("dq sums", DType.FLOAT32, shape.heads(), queryBlocks, (long) QUERIES * WIDE);
-        var dkParts = scratch.allocate("dk parts", DType.FLOAT32, splits, shape.kvHeads(), keyBlocks, (long) KEYS * WIDE);
-        var dvParts = scratch.allocate("dv parts", DType.FLOAT32, dkParts.shape());
+        var turns = scratch.allocate("turns", DType.INT32, (head > WIDEST_WHOLE ? 2L : 1) * shape.heads() * queryBlocks + 1);
+        var dqSums = scratch.allocate("dq sums", DType.FLOAT32, shape.heads(), queryBlocks, (long) queries * head);
+        var dkParts = scratch.allocate("dk parts", DType.FLOAT32, splits, shape.kvHeads(), keyBlocks, (long) keys * head);
+        var dvParts = scratch.allocate("dv parts", DType.FLOAT32, splits, shape.kvHeads(), keyBlocks, (long) keys * value);
         device.fill(turns.address(), (byte) 0, turns.bytes());
         device.launch("flash_prepare").grid(Math.ceilDiv(lse2.elements(), FLAT_THREADS / 32)).block(FLAT_THREADS)
                 .pointer(dOut).pointer(out).pointer(lse).pointer(lse2).pointer(delta)
-                .int32(tokens).int32((long) queryBlocks * QUERIES).int32(shape.heads()).int32(WIDE).run();
-        device.launch("flash_backward_" + WIDE).grid((long) keyBlocks * shape.kvHeads() * splits).block(THREADS).sharedBytes(BACKWARD_BYTES)
-                .tensorMap(map(q, QUERIES)).tensorMap(map(k, KEYS)).tensorMap(map(v, KEYS)).tensorMap(map(dOut, QUERIES)).beginStruct()
+                .int32(tokens).int32(paddedTokens).int32(shape.heads()).int32(value).run();
+        device.launch("flash_backward_" + head).grid((long) keyBlocks * shape.kvHeads() * splits).block(THREADS)
+                .sharedBytes(TileSizes.of("FLASH_BACKWARD_" + head + "_SHARED_BYTES"))
+                .tensorMap(map(q, queries)).tensorMap(map(k, keys)).tensorMap(map(v, keys)).tensorMap(map(dOut, queries)).beginStruct()
                 .pointer(bounds.firstKey).pointer(bounds.lastQuery).pointer(lse2).pointer(delta).pointer(turns)
                 .pointer(dqSums).pointer(dkParts).pointer(dvParts)
                 .int32(tokens).int32(shape.heads()).int32(shape.kvHeads()).int32(splits).float32(shape.scale()).endStruct().run();
-        // The two multiplying warpgroups own halves of the columns of dq, and halves of the keys of dk and dv.
-        gradient(dqSums, dq, 1, 2, queryBlocks, shape.heads(), shape.scale());
-        gradient(dkParts, dk, splits, 1, 2 * keyBlocks, shape.kvHeads(), shape.scale());
-        gradient(dvParts, dv, splits, 1, 2 * keyBlocks, shape.kvHeads(), 1);
+        gradient(dqSums, dq, 1, SLAB, queryBlocks * queries, shape.heads(), shape.scale());
+        gradient(dkParts, dk, splits, partColumns(head), keyBlocks * keys, shape.kvHeads(), shape.scale());
+        gradient(dvParts, dv, splits, partColumns(value), keyBlocks * keys, shape.kvHeads(), 1);
+    }
+
+    /// A warpgroup holds 64 rows of dk and dv: of whole heads, or of slabs of them.
+    private int partColumns(int columns) {
+        return shape.headDim() > WIDEST_WHOLE ? SLAB : columns;
     }
 
     /// Among how many blocks a key-value head's query heads are divided.
-    private int splits(int keyBlocks) {
+    private int splits(int keyBlocks, int keys) {
         int group = shape.heads() / shape.kvHeads();
-        long bytes = 2L * shape.kvHeads() * keyBlocks * KEYS * WIDE * Float.BYTES;
+        long blocks = (long) shape.kvHeads() * keyBlocks;
+        long bytes = blocks * keys * (shape.headDim() + shape.valueDim()) * Float.BYTES;
         int splits = 1;
-        while (splits < MOST_SPLITS && group % (2 * splits) == 0 && 2 * splits * bytes <= MOST_PARTIAL_BYTES) {
+        while (splits < MOST_SPLITS && group % (2 * splits) == 0 && 2 * splits * bytes <= MOST_PARTIAL_BYTES
+                && (shape.window() == 0 || splits * blocks < ENOUGH_BLOCKS_OF_A_WINDOW)) {
             splits *= 2;
         }
         return splits;
     }
 
-    private void gradient(Tensor parts, Tensor out, int splits, int halves, int blocksOf64, int heads, double scale) {
-        device.launch("flash_gradient").grid((long) blocksOf64 * halves, heads).block(GRADIENT_THREADS)
-                .pointer(parts).pointer(out).int32(splits).int32(halves).int32(WIDE / halves)
+    /// @param columns that one part of 64 rows holds
+    private void gradient(Tensor parts, Tensor out, int splits, int columns, int paddedTokens, int heads, double scale) {
+        int halves = Math.toIntExact(out.dim(2)) / columns;
+        device.launch("flash_gradient").grid((long) paddedTokens / STORED_ROWS * halves, heads).block(GRADIENT_THREADS)
+                .pointer(parts).pointer(out).int32(splits).int32(halves).int32(columns)
                 .int32(tokens).int32(heads).float32(scale).run();
     }
 
