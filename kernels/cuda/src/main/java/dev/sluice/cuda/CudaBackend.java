@@ -6,6 +6,7 @@ import dev.sluice.compute.Fingerprint;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.Packing;
+import dev.sluice.compute.Replay;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Workload;
@@ -120,6 +121,11 @@ final class CudaBackend implements Backend {
     public void synchronize() {
         device.synchronize();
         device.checkFault();
+    }
+
+    @Override
+    public Replay replay() {
+        return KernelTimes.WANTED ? Replay.NONE : new GraphReplay(new StreamRecorder(device));
     }
 
     @Override

@@ -35,6 +35,7 @@ final class Device implements AutoCloseable {
     private final TensorMaps tensorMaps;
     private final TileCounter drawnTiles;
     private final KernelTimes times = KernelTimes.WANTED ? new KernelTimes(stream) : null;
+    private boolean recording;
     private boolean open = true;
 
     /// A kernel of the module. `launches` counts how often it ran, which tells whether the chosen kernels really do.
@@ -174,6 +175,23 @@ final class Device implements AutoCloseable {
         return counts;
     }
 
+    /// Counts launches of a kernel that ran in another way than one by one.
+    void count(String kernel, long launches) {
+        kernels.get(kernel).launches += launches;
+    }
+
+    /// Whether what the stream is given is recorded instead of run.
+    void recording(boolean on) {
+        recording = on;
+    }
+
+    /// @throws IllegalStateException while work is recorded
+    void refuseWhileRecording(String what) {
+        if (recording) {
+            throw new IllegalStateException(what + " while work is recorded: the host would wait for what does not run");
+        }
+    }
+
     void fill(long address, byte value, long bytes) {
         checkThread();
         if (bytes > 0) {
@@ -183,6 +201,7 @@ final class Device implements AutoCloseable {
 
     void synchronize() {
         checkThread();
+        refuseWhileRecording("waiting for the device");
         JCudaDriver.cuStreamSynchronize(stream);
     }
 

@@ -32,6 +32,7 @@ final class Staging implements AutoCloseable {
 
     /// Returns once the host bytes were read; the device may still be receiving them.
     void upload(MemorySegment host, long address) {
+        device.refuseWhileRecording("a copy to the device");
         for (long done = 0; done < host.byteSize(); done += BYTES) {
             long bytes = Math.min(BYTES, host.byteSize() - done);
             var half = take();
@@ -43,6 +44,7 @@ final class Staging implements AutoCloseable {
 
     /// Returns once the host bytes are written.
     void download(long address, MemorySegment host) {
+        device.refuseWhileRecording("a copy from the device");
         for (long done = 0; done < host.byteSize(); done += BYTES) {
             long bytes = Math.min(BYTES, host.byteSize() - done);
             var half = take();
