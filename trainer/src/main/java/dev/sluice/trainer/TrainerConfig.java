@@ -40,6 +40,10 @@ public interface TrainerConfig {
     @WithDefault("${HOME:${java.io.tmpdir}}/.sluice/speed.properties")
     Path speeds();
 
+    /// `on`: what a GPU does for a micro-batch is recorded and replayed for others of the same size, which saves launching it anew.
+    @WithDefault("on")
+    boolean graphs();
+
     /// Folder for files on their way to the store; needs room for two checkpoints.
     @WithDefault("${HOME:${java.io.tmpdir}}/.sluice/scratch")
     Path scratch();

@@ -134,7 +134,7 @@ public class TrainerService implements TrainerView {
                 var progress = new ProgressLog(connection, events);
                 var control = new ControlLog(connection, topics)) {
             var shop = new Workshop(device, config.backend().orElseGet(() -> Backends.requested(System.getenv())),
-                    ModelRoots.of(config.models().orElse(List.of())), prepared, table, store, events, progress, metrics, pulse,
+                    ModelRoots.of(config.models().orElse(List.of())), prepared, table, store, events, progress, metrics, pulse, config.graphs(),
                     config.scratch(), config.trainer().checkpointInterval(), version);
             var claims = new Claims(connection, topics, events, table, owner, config.trainer().lease(), pulse);
             if (awaitLoaded(table, control)) {

@@ -46,7 +46,7 @@ final class InProcessTrainer implements AutoCloseable {
                 var progress = new ProgressLog(connection, events);
                 var control = new ControlLog(connection, topics)) {
             var shop = new Workshop(device, "cpu", ModelRoots.of(List.of()), prepared, table, pipeline.store(), events, progress, metrics,
-                    pulse, pipeline.folder().resolve("scratch-" + owner), Duration.ofMinutes(1), "test");
+                    pulse, true, pipeline.folder().resolve("scratch-" + owner), Duration.ofMinutes(1), "test");
             var claims = new Claims(connection, topics, events, table, owner, LEASE, pulse);
             table.awaitLoaded(Duration.ofSeconds(30));
             control.awaitLoaded(Duration.ofSeconds(30));

@@ -30,6 +30,7 @@ class TrainerConfigTest {
         assertEquals(URI.create("file:/store"), config.store());
         assertEquals(Optional.empty(), config.models());
         assertEquals(Optional.empty(), config.backend());
+        assertTrue(config.graphs());
         assertTrue(config.tune());
         assertFalse(read(Map.of("sluice.store", "file:/store", "HOME", "/home/u", "sluice.tune", "off")).tune());
         assertEquals(Path.of("/home/u/.sluice/speed.properties"), config.speeds());
@@ -47,7 +48,7 @@ class TrainerConfigTest {
         Set<String> keys = Stream.of(TrainerConfig.class, TrainerConfig.Trainer.class)
                 .flatMap(type -> Arrays.stream(type.getDeclaredMethods())).map(method -> method.getName())
                 .filter(name -> !name.startsWith("$")).collect(Collectors.toCollection(TreeSet::new));
-        assertEquals(Set.of("topicPrefix", "replicationFactor", "store", "models", "backend", "tune", "speeds", "scratch", "trainer", "name", "lease",
+        assertEquals(Set.of("topicPrefix", "replicationFactor", "store", "models", "backend", "tune", "speeds", "graphs", "scratch", "trainer", "name", "lease",
                 "checkpointInterval", "retryAfter", "grace", "stalledAfter"), keys);
     }
 

@@ -69,6 +69,9 @@ final class Attempt {
         try (var training = begin(inputs, total)) {
             resume(training);
             training.proveFirstSteps();
+            if (shop.graphs()) {
+                training.replaySteps();
+            }
             Fate interrupted = train(training, inputs, total);
             return interrupted != null ? interrupted : publish(training, inputs);
         }

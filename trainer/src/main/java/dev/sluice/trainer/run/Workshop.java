@@ -13,9 +13,10 @@ import java.time.Duration;
 /// What every attempt of this process works with.
 ///
 /// @param defaultBackend for jobs that say `auto`
+/// @param graphs record micro-batches of equal size and replay them, where the device can
 /// @param scratch folder that attempts make their own folders in
 /// @param checkpointInterval longest time between two checkpoints
 /// @param version of this program, for run reports
 public record Workshop(Device device, String defaultBackend, ModelRoots roots, Prepared prepared, JobTable jobs, ArtifactStore store,
-        EventWriter events, ProgressLog progress, TrainerMetrics metrics, Pulse pulse, Path scratch, Duration checkpointInterval,
+        EventWriter events, ProgressLog progress, TrainerMetrics metrics, Pulse pulse, boolean graphs, Path scratch, Duration checkpointInterval,
         String version) {}

@@ -12,5 +12,7 @@ import dev.sluice.bench.machine.Spread;
 /// @param hostBytes largest resident size of the process
 /// @param firstLoss before the first update
 /// @param loss of the last step
+/// @param replayed steps that ran as one recording
+/// @param launches of kernels in a step, replayed ones too; 0 on the CPU
 record Measured(int context, boolean checkpointing, Spread time, double processorMillis, long peakBytes, long deviceBytes,
-        long hostBytes, double firstLoss, double loss) {}
+        long hostBytes, double firstLoss, double loss, long replayed, long launches) {}

@@ -29,12 +29,22 @@ final class StepOptions {
             + " backward pass; auto keeps activations where the plan takes at most half of the free memory, or the budget (default: auto)")
     Checkpointing checkpointing;
 
+    @Option(names = "--graphs", defaultValue = "ON", description = "on or off: record a step's launches as a CUDA graph and replay it; the"
+            + " second step of a context records (default: on)")
+    Graphs graphs;
+
     @Option(names = "--budget-gib", description = "refuse contexts whose plan takes more memory than this")
     Double budget;
 
     /// Whether layers are computed again.
     enum Checkpointing {
         AUTO,
+        ON,
+        OFF
+    }
+
+    /// Whether steps are replayed.
+    enum Graphs {
         ON,
         OFF
     }

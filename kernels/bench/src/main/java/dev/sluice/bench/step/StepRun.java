@@ -60,14 +60,23 @@ final class StepRun {
         var policy = ActivationPolicy.uniform(checkpointing ? ActivationLevel.INPUT : ActivationLevel.ALL, base.config().layers());
         var rows = List.of(row(context));
         try (var training = new LoraTraining(base, adapter, settings, policy)) {
+            if (options.graphs == StepOptions.Graphs.ON) {
+                training.replaySteps();
+            }
             var warm = IntStream.range(0, options.warmup).mapToObj(_ -> training.step(rows)).toList();
             double began = HostMemory.processorMillis();
+            long launched = launches();
             var reports = IntStream.range(0, options.steps).mapToObj(_ -> training.step(rows)).toList();
             double processor = (HostMemory.processorMillis() - began) / options.steps;
             return new Measured(context, checkpointing, Spread.of(reports.stream().mapToDouble(StepReport::milliseconds).toArray()),
                     processor, base.bytes() + training.peakBytes(), deviceBytes(), HostMemory.peakBytes(),
-                    (warm.isEmpty() ? reports : warm).getFirst().loss(), reports.getLast().loss());
+                    (warm.isEmpty() ? reports : warm).getFirst().loss(), reports.getLast().loss(), training.replayed(),
+                    (launches() - launched) / options.steps);
         }
+    }
+
+    private long launches() {
+        return base.backend().launches().values().stream().mapToLong(Long::longValue).sum();
     }
 
     private long deviceBytes() {
