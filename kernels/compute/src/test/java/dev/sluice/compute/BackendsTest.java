@@ -110,7 +110,7 @@ class BackendsTest {
         var choice = new Backends(List.of(new CpuProvider(), new FakeProvider("hopper", 100, Fault.NONE))).choose("auto");
         choice.backend().close();
         assertEquals("hopper", choice.decision().chosen());
-        assertEquals(List.of("linear", "route", "experts", "attention", "cross entropy", "adamw"),
+        assertEquals(List.of("linear", "linear of one input", "route", "experts", "attention", "cross entropy", "adamw"),
                 choice.decision().choice().checks().stream().map(BackendDecision.Check::operation).toList());
         assertEquals("hash of hopper", choice.decision().kernels());
     }

@@ -17,7 +17,7 @@ final class ExpectedKernels {
 
     static List<String> of(Device device, Workload workload) {
         var names = new ArrayList<String>();
-        names.add(device.hopper() && wide(workload) ? "hopper_gemm" : "");
+        names.add(device.hopper() && wide(workload) ? "hopper_" : "");
         if (workload.attention() instanceof Workload.Attention attention) {
             var shape = new Shape(attention.heads(), attention.kvHeads(), attention.headDim(), attention.valueDim(), 1, attention.window(), null);
             boolean certain = !attention.sinks();

@@ -12,6 +12,7 @@ public final class CorrectnessProbe {
     private static final long SEED = 20_231_105;
     private static final List<Trial> TRIALS = List.of(
             LinearTrials.linear(193, 256, 384, 16, false),
+            LinearTrials.ofOneInput(193, 256, List.of(512, 128, 128), 16),
             ExpertTrials.route(193, 64, 16, 4),
             ExpertTrials.unevenExperts(193, 256, 192, 16),
             AttentionTrials.attention(new int[] {65, 1, 127}, 4, 2, 128, 0, false),

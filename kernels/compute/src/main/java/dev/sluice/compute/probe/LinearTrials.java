@@ -5,6 +5,7 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Linear;
 import dev.sluice.compute.Lora;
 import dev.sluice.compute.Weight;
+import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.compute.op.LossOps;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -36,6 +37,36 @@ final class LinearTrials {
             side.scratched(scratch -> side.backend().linear().backward(dy, x, z, layer, dx, Accumulate.ADD, scratch));
             var outputs = new ArrayList<>(List.of(new Output("z", z, 1), new Output("y", y, 2), new Output("dx", dx, 2)));
             outputs.addAll(gradients("", lora, 1));
+            return outputs;
+        });
+    }
+
+    static Trial ofOneInput(Ragged ragged) {
+        return ofOneInput(ragged.rows(), ragged.width(), List.of(ragged.width(), ragged.width(), ragged.width()), ragged.rank());
+    }
+
+    /// Several layers that read the same rows, as queries, keys and values do.
+    static Trial ofOneInput(int rows, int in, List<Integer> outs, int rank) {
+        return new Trial("linear of one input", rows + " x " + in + " -> " + outs + ", rank " + rank, side -> {
+            var x = side.activations("x", 1, rows, in);
+            var forward = new ArrayList<Branch>();
+            var backward = new ArrayList<Branch>();
+            for (int out : outs) {
+                var layer = new Linear(new Weight.Dense(side.activations("weight", 1 / Math.sqrt(in), out, in)), null,
+                        side.lora("lora", rank, out, in));
+                var z = side.output("z", rows, rank);
+                forward.add(new Branch(layer, z, side.output("y", rows, out)));
+                backward.add(new Branch(layer, z, side.activations("dy", 1, rows, out)));
+            }
+            side.scratched(scratch -> side.backend().linear().forward(x, forward, scratch));
+            var dx = side.output("dx", rows, in);
+            side.scratched(scratch -> side.backend().linear().backward(x, backward, dx, Accumulate.REPLACE, scratch));
+            var outputs = new ArrayList<>(List.of(new Output("dx", dx, 2 * outs.size())));
+            for (int i = 0; i < outs.size(); i++) {
+                outputs.add(new Output("z " + i, forward.get(i).z(), 1));
+                outputs.add(new Output("y " + i, forward.get(i).y(), 2));
+                outputs.addAll(gradients(i + " ", forward.get(i).layer().lora(), 1));
+            }
             return outputs;
         });
     }

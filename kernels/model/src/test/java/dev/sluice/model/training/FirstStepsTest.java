@@ -11,6 +11,7 @@ import dev.sluice.compute.Linear;
 import dev.sluice.compute.op.ExpertOps;
 import dev.sluice.compute.op.ExpertOps.Experts;
 import dev.sluice.compute.op.LinearOps;
+import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.compute.op.OptimizerOps;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
 import dev.sluice.model.BaseModel;
@@ -27,6 +28,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -144,12 +146,16 @@ class FirstStepsTest {
     void gradientOfAThatNeverComesIsFoundInTheSecondStep() {
         String fault = fault(with("linear", LinearOps.class, (method, arguments, own) -> {
             Object result = pass(own, method, arguments);
-            if (method.getName().equals("backward") && ((Linear) arguments[3]).lora() != null) {
-                cpu.elementwise().zero(((Linear) arguments[3]).lora().gradA());
+            if (method.getName().equals("backward")) {
+                layers(arguments).filter(layer -> layer.lora() != null).forEach(layer -> cpu.elementwise().zero(layer.lora().gradA()));
             }
             return result;
         }));
         assertTrue(fault.contains("q_proj.lora_A") && fault.contains("v_proj.lora_A") && !fault.contains("lora_B"), fault);
+    }
+
+    private static Stream<Linear> layers(Object[] arguments) {
+        return arguments[1] instanceof List<?> branches ? branches.stream().map(one -> ((Branch) one).layer()) : Stream.of((Linear) arguments[3]);
     }
 
     @Test
