@@ -38,7 +38,14 @@ public final class BaseModel implements AutoCloseable {
     /// @throws UnsupportedModelException if the family or something it asks for is not implemented
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers, before anything is loaded
     public static BaseModel load(Path folder, Backend backend) {
-        return open(folder, backend, WeightLoader::load);
+        return load(folder, backend, Quantization.NONE);
+    }
+
+    /// The same, packed further: matrix by matrix while they are read, so that they never all lie plain in memory.
+    ///
+    /// @throws UnsupportedModelException also if the backend does not multiply with the quantisation
+    public static BaseModel load(Path folder, Backend backend, Quantization quantization) {
+        return open(folder, backend, quantization, WeightLoader::load);
     }
 
     /// A model of the shape that a folder's `config.json` describes, with random weights: for measuring, where no weights are needed.
@@ -46,21 +53,21 @@ public final class BaseModel implements AutoCloseable {
     /// @throws InvalidFileException naming the field of `config.json` that is missing or makes no sense
     /// @throws UnsupportedModelException if the family or something it asks for is not implemented
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers, before anything is made
-    public static BaseModel random(Path folder, Backend backend) {
-        return open(folder, backend, WeightLoader::random);
+    public static BaseModel random(Path folder, Backend backend, Quantization quantization) {
+        return open(folder, backend, quantization, WeightLoader::random);
     }
 
     private interface Weights {
-        DecoderWeights of(Path folder, DecoderConfig config, TensorNames names, Backend backend, Scope process);
+        DecoderWeights of(Path folder, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization, Scope process);
     }
 
-    private static BaseModel open(Path folder, Backend backend, Weights source) {
+    private static BaseModel open(Path folder, Backend backend, Quantization quantization, Weights source) {
         JsonFields fields = Families.config(folder);
         Family family = Families.of(fields);
         DecoderConfig config = family.read(fields);
         Scope process = backend.scope(Lifetime.PROCESS, folder.toString());
         try {
-            DecoderWeights weights = source.of(folder, config, family.names(), backend, process);
+            DecoderWeights weights = source.of(folder, config, family.names(), backend, quantization, process);
             return new BaseModel(folder, backend, config, family.names(), process, weights);
         } catch (RuntimeException e) {
             process.close();

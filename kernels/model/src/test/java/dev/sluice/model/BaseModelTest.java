@@ -68,7 +68,7 @@ class BaseModelTest {
         Files.delete(model.resolve("model.safetensors"));
         var row = TokenRow.of(new int[] {1, 2, 3, 4}, new boolean[] {false, true, true, true});
         var lora = LoraSettings.of(2, 2, List.of("q_proj"), List.of("mlp.experts.gate_up_proj"));
-        try (var base = BaseModel.random(model, backend);
+        try (var base = BaseModel.random(model, backend, Quantization.NONE);
                 var training = new LoraTraining(base, Adapter.create(base, lora, 1), TrainingSettings.of(1e-2, Schedule.CONSTANT, 0, 2))) {
             double first = training.step(List.of(row)).loss();
             assertEquals(Math.log(base.config().vocabulary()), first, 0.3);
@@ -180,7 +180,7 @@ class BaseModelTest {
     void planKnowsWhatEveryFamilysWeightsTake(Path golden) {
         Path path = OracleCase.read(golden).model();
         var settings = LoraSettings.of(2, 4, List.of("q_proj", "q_b_proj"), List.of());
-        var plan = MemoryPlan.of(path, backend, settings, true);
+        var plan = MemoryPlan.of(path, backend, Quantization.NONE, settings, true);
         try (var model = BaseModel.load(path, backend)) {
             long padding = model.bytes() - plan.weightBytes();
             assertTrue(padding >= 0 && padding < 64 * 300, model.bytes() + " bytes held, " + plan.weightBytes() + " planned");

@@ -81,7 +81,12 @@ public final class StepCommand implements Callable<Integer> {
     }
 
     private BaseModel load(ModelFolder folder, Backend chosen) {
-        return weights(folder).equals("random") ? BaseModel.random(folder.path(), chosen) : BaseModel.load(folder.path(), chosen);
+        try {
+            return weights(folder).equals("random") ? BaseModel.random(folder.path(), chosen, options.quantization)
+                    : BaseModel.load(folder.path(), chosen, options.quantization);
+        } catch (UnsupportedModelException e) {
+            throw new Refusal("--quantize: " + e.getMessage());
+        }
     }
 
     /// Contexts that do not fit are said to, and the others still measured.

@@ -1,6 +1,7 @@
 package dev.sluice.bench.step;
 
 import dev.sluice.bench.Refusal;
+import dev.sluice.model.Quantization;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -32,6 +33,10 @@ final class StepOptions {
     @Option(names = "--graphs", defaultValue = "ON", description = "on or off: record a step's launches as a CUDA graph and replay it; the"
             + " second step of a context records (default: on)")
     Graphs graphs;
+
+    @Option(names = "--quantize", paramLabel = "none|nf4", defaultValue = "NONE", description = "pack frozen projections and experts while"
+            + " loading (default: none)")
+    Quantization quantization;
 
     @Option(names = "--budget-gib", description = "refuse contexts whose plan takes more memory than this")
     Double budget;

@@ -98,7 +98,7 @@ final class StepRun {
 
     private MemoryPlan plan(Path folder, boolean checkpointing) {
         DType type = base.backend().activationType();
-        return MemoryPlan.of(folder, type, adapter.settings(), checkpointing);
+        return MemoryPlan.of(folder, type, adapter.settings(), checkpointing).withWeights(base.bytes());
     }
 
     /// What a run may take, the loaded weights included.

@@ -59,6 +59,10 @@ final class CheckingSource extends StoredSource {
             checkPacked(part);
         } else if (stored == null) {
             fault(checkpoint().folder(), "tensor " + part.name() + " " + Arrays.toString(shape) + " is missing");
+        } else if (checkpoint().find(part.name() + StoredNf4.OTHER_STATE) != null) {
+            fault(stored.file().path(), "tensor " + stored.entry() + " is FP4 of bitsandbytes, which is not supported; its NF4 is");
+        } else if (StoredNf4.is(checkpoint(), part.name())) {
+            checkNf4(part);
         } else if (!WEIGHTS.contains(stored.entry().type())) {
             fault(stored.file().path(), "tensor " + stored.entry() + " should have a type of " + WEIGHTS);
         } else if (!Arrays.equals(stored.entry().shape(), shape)) {
@@ -88,6 +92,14 @@ final class CheckingSource extends StoredSource {
             fault(checkpoint().folder(), "tensor " + name + " " + Arrays.toString(shape) + " is missing");
         } else if (stored.entry().type() != ElementType.U8 || !Arrays.equals(stored.entry().shape(), shape)) {
             fault(stored.file().path(), "tensor " + stored.entry() + " should be U8 " + Arrays.toString(shape));
+        }
+    }
+
+    private void checkNf4(Part part) {
+        StoredNf4.SUFFIXES.forEach(suffix -> read.add(part.name() + suffix));
+        Nf4Fault fault = Nf4Fault.of(checkpoint(), part);
+        if (fault != null) {
+            fault(fault.where() == null ? checkpoint().folder() : fault.where().file().path(), fault.what());
         }
     }
 

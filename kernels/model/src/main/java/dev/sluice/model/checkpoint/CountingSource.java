@@ -1,22 +1,23 @@
 package dev.sluice.model.checkpoint;
 
-import dev.sluice.compute.DType;
+import dev.sluice.compute.Packing;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.Weight;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.TensorNames;
 
 /// Adds up sizes without looking at any file.
 final class CountingSource implements WeightSource {
-    private final DType dtype;
+    private final Keeping keeping;
     private long bytes;
 
-    private CountingSource(DType dtype) {
-        this.dtype = dtype;
+    private CountingSource(Keeping keeping) {
+        this.keeping = keeping;
     }
 
-    /// Bytes of a decoder's weights kept in that type.
-    static long bytes(DecoderConfig config, TensorNames names, DType dtype) {
-        var counting = new CountingSource(dtype);
+    /// Bytes of a decoder's weights kept so.
+    static long bytes(DecoderConfig config, TensorNames names, Keeping keeping) {
+        var counting = new CountingSource(keeping);
         WeightTree.build(config, names, counting);
         return counting.bytes;
     }
@@ -33,7 +34,14 @@ final class CountingSource implements WeightSource {
 
     @Override
     public Tensor load(Wanted wanted) {
-        bytes = Math.addExact(bytes, wanted.type(dtype).bytes(Tensor.elements(wanted.name(), wanted.shape())));
+        bytes = Math.addExact(bytes, keeping.bytes(wanted, null, 0));
         return null;
+    }
+
+    @Override
+    public Weight weight(Wanted wanted) {
+        Packing packing = keeping.packing(wanted, null);
+        bytes = Math.addExact(bytes, keeping.bytes(wanted, packing, packing == null ? 0 : Nf4Matrix.groupSize(wanted)));
+        return new Weight.Dense(null);
     }
 }

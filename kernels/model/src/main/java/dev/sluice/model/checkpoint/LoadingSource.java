@@ -12,31 +12,40 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.stream.LongStream;
 
-/// Copies checked tensors from the map into a backend, in its type, or packed where it multiplies with them so. Equal
+/// Copies checked tensors from the map into a backend, in its type, or packed where they are to be kept so. Equal
 /// types go straight from the map; others are converted row by row on all cores, a block of rows at a time.
 final class LoadingSource extends StoredSource {
     private static final long STAGING_BYTES = 16L << 20;
 
     private final Backend backend;
+    private final Keeping keeping;
     private final Scope process;
     private final DType dtype;
     private final Arena arena;
     private MemorySegment staging = MemorySegment.NULL;
 
     /// @param arena owns the staging buffer
-    LoadingSource(Checkpoint checkpoint, Backend backend, Scope process, Arena arena) {
+    LoadingSource(Checkpoint checkpoint, Backend backend, Keeping keeping, Scope process, Arena arena) {
         super(checkpoint);
         this.backend = backend;
+        this.keeping = keeping;
         this.process = process;
-        this.dtype = backend.activationType();
+        this.dtype = keeping.type();
         this.arena = arena;
     }
 
     @Override
     public Weight weight(Wanted wanted) {
-        Packing packing = packing(wanted);
-        return packing != null && backend.packings().contains(packing)
-                ? new PackedLoader(checkpoint(), backend, process).load(wanted, packing) : super.weight(wanted);
+        Packing stored = packing(wanted);
+        Packing packing = keeping.packing(wanted, stored);
+        if (packing == null) {
+            return super.weight(wanted);
+        }
+        if (packing == Packing.NF4) {
+            return new Nf4Loader(backend, process).load(wanted,
+                    stored == Packing.NF4 ? StoredNf4.matrices(checkpoint()) : Nf4Packer.of(checkpoint()), groupSize(wanted));
+        }
+        return new PackedLoader(checkpoint(), backend, process).load(wanted, packing);
     }
 
     @Override

@@ -21,10 +21,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /// Lists the tensors of a merged checkpoint under the names that the family is released with: weights with the adapter's
 /// update, packed ones widened to bfloat16, everything else as it is.
 final class MergingSource extends StoredSource {
+    private static final List<String> SCALES = Stream.concat(Stream.of(BlockScales.name("")), StoredNf4.SUFFIXES.stream()).toList();
+
     private final DType storedAs;
     private final Map<String, LoraUpdate> updates = new HashMap<>();
     private final Map<String, Split> splits = new HashMap<>();
@@ -78,7 +81,11 @@ final class MergingSource extends StoredSource {
     @Override
     public Tensor load(Wanted wanted) {
         for (Part part : wanted.parts()) {
-            if (read.add(part.name())) {
+            boolean fresh = read.add(part.name());
+            if (fresh && StoredNf4.is(checkpoint(), part.name())) {
+                addNames(part.name());
+                add(part, new Rows(StoredRows.of(checkpoint(), part), null, 0));
+            } else if (fresh) {
                 Stored stored = checkpoint().find(part.name());
                 tensors.add(MergedTensor.copy(part.name(), stored.entry().type(), stored.entry().shape(), stored.data()));
             }
@@ -86,13 +93,22 @@ final class MergingSource extends StoredSource {
         return null;
     }
 
+    private void addNames(String name) {
+        read.addAll(List.of(name, BlockScales.name(name), PackedRows.blocksName(name), PackedRows.scalesName(name)));
+        StoredNf4.SUFFIXES.forEach(suffix -> read.add(name + suffix));
+    }
+
+    @Override
+    public Weight head(Wanted wanted) {
+        return weight(wanted);
+    }
+
     @Override
     public Weight weight(Wanted wanted) {
         LoraUpdate update = updates.get(wanted.name());
         long first = 0;
         for (Part part : wanted.parts()) {
-            read.addAll(List.of(part.name(), BlockScales.name(part.name()), PackedRows.blocksName(part.name()),
-                    PackedRows.scalesName(part.name())));
+            addNames(part.name());
             add(part, new Rows(StoredRows.of(checkpoint(), part), update, first));
             first += Tensor.elements(part.name(), part.shape()) / wanted.columns();
         }
@@ -141,7 +157,8 @@ final class MergingSource extends StoredSource {
             return Floats.stored(storedAs);
         }
         Stored stored = checkpoint().find(part.name());
-        return stored == null || stored.entry().type() == ElementType.F8_E4M3 ? ElementType.BF16 : stored.entry().type();
+        return stored == null || stored.entry().type() == ElementType.F8_E4M3 || StoredNf4.is(checkpoint(), part.name())
+                ? ElementType.BF16 : stored.entry().type();
     }
 
     private void fill(Part part, Rows rows, MemorySegment target) {
@@ -182,17 +199,18 @@ final class MergingSource extends StoredSource {
         Checkpoint base = checkpoint();
         base.names().stream().filter(name -> !read.contains(name) && !isScale(name)).sorted().forEach(name -> {
             Stored stored = base.find(name);
-            long[] shape = stored.entry().shape();
-            if (stored.entry().type() == ElementType.F8_E4M3 && base.find(BlockScales.name(name)) != null) {
-                add(new Part(name, shape), new Rows(StoredRows.of(base, new Part(name, shape)), null, 0));
+            boolean scaled = stored.entry().type() == ElementType.F8_E4M3 && base.find(BlockScales.name(name)) != null;
+            if (scaled || StoredNf4.is(base, name)) {
+                var part = new Part(name, scaled ? stored.entry().shape() : StoredNf4.shape(StoredNf4.state(base, name)));
+                add(part, new Rows(StoredRows.of(base, part), null, 0));
             } else {
-                tensors.add(MergedTensor.copy(name, stored.entry().type(), shape, stored.data()));
+                tensors.add(MergedTensor.copy(name, stored.entry().type(), stored.entry().shape(), stored.data()));
             }
         });
     }
 
     private boolean isScale(String name) {
-        String suffix = BlockScales.name("");
-        return name.endsWith(suffix) && checkpoint().find(name.substring(0, name.length() - suffix.length())) != null;
+        return SCALES.stream().anyMatch(suffix -> name.endsWith(suffix)
+                && checkpoint().find(name.substring(0, name.length() - suffix.length())) != null);
     }
 }

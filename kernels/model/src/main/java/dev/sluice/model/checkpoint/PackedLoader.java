@@ -27,7 +27,7 @@ record PackedLoader(Checkpoint checkpoint, Backend backend, Scope process) {
             switch (packing) {
                 case FP8 -> fp8(part, rows(codes, row, rows), rows(scales, row, rows));
                 case MXFP4 -> mxfp4(part, rows(codes, row, rows), rows(scales, row, rows));
-                case NF4 -> throw new IllegalArgumentException(part.name() + " is not stored in NF4");
+                case NF4 -> throw new IllegalArgumentException(part.name() + " comes matrix by matrix in NF4");
             }
             row += rows;
         }

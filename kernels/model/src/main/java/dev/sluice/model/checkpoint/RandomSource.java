@@ -2,10 +2,13 @@ package dev.sluice.model.checkpoint;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.Packing;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
@@ -15,16 +18,22 @@ final class RandomSource implements WeightSource {
     private static final int BLOCK = 1 << 23;
     /// Half the width of a uniform distribution with the standard deviation 0.02 that models are usually initialised with.
     private static final double SPREAD = 0.02 * Math.sqrt(3);
+    /// Of random codes in NF4, such that the numbers are about as large.
+    private static final float FACTOR = 0.01f;
+    private static final float OFFSET = 0.04f;
 
     private final Backend backend;
+    private final Keeping keeping;
     private final Scope process;
     private final Arena arena;
     private final SplittableRandom random = new SplittableRandom(1);
     private final MemorySegment block;
+    private final MemorySegment codes;
 
     /// @param arena owns the block
-    RandomSource(Backend backend, Scope process, Arena arena) {
+    RandomSource(Backend backend, Keeping keeping, Scope process, Arena arena) {
         this.backend = backend;
+        this.keeping = keeping;
         this.process = process;
         this.arena = arena;
         float[] values = new float[BLOCK];
@@ -32,6 +41,9 @@ final class RandomSource implements WeightSource {
             values[i] = (float) ((2 * random.nextDouble() - 1) * SPREAD);
         }
         this.block = encoded(values, backend.activationType());
+        byte[] bytes = new byte[BLOCK];
+        random.nextBytes(bytes);
+        this.codes = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
     }
 
     @Override
@@ -53,12 +65,30 @@ final class RandomSource implements WeightSource {
             Arrays.fill(values, wanted.name().endsWith("norm.weight") ? 1 : 0);
             backend.upload(encoded(values, type), tensor);
         } else {
-            fill(tensor);
+            fill(tensor, block);
         }
         return tensor;
     }
 
-    private void fill(Tensor tensor) {
+    @Override
+    public Weight weight(Wanted wanted) {
+        if (keeping.packing(wanted, null) != Packing.NF4) {
+            return WeightSource.super.weight(wanted);
+        }
+        Weight.Packed weight = Nf4Loader.allocate(wanted, Nf4Matrix.groupSize(wanted), process);
+        fill(weight.codes(), codes);
+        fill(weight.scales(), codes);
+        float[] groups = new float[Math.toIntExact(weight.groups().elements())];
+        for (int i = 0; i < groups.length; i += 2) {
+            groups[i] = FACTOR;
+            groups[i + 1] = OFFSET;
+        }
+        backend.upload(MemorySegment.ofArray(groups), weight.groups());
+        return weight;
+    }
+
+    /// @param block numbers of the tensor's type
+    private void fill(Tensor tensor, MemorySegment block) {
         // Two bf16 numbers read as a float32 one are random like the second of them.
         int length = Math.toIntExact(block.byteSize() / tensor.dtype().bytes());
         for (long first = 0; first < tensor.elements();) {

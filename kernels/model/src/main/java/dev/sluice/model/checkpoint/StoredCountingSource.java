@@ -1,51 +1,41 @@
 package dev.sluice.model.checkpoint;
 
 import dev.sluice.compute.Backend;
-import dev.sluice.compute.DType;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.safetensors.Checkpoint;
-import java.util.Set;
 
-/// Adds up what a backend will hold of a checkpoint: packed weights as they are, where it multiplies with them.
+/// Adds up what a backend will hold of a checkpoint.
 final class StoredCountingSource extends StoredSource {
-    private final DType dtype;
-    private final Set<Packing> packings;
+    private final Keeping keeping;
     private long bytes;
     private long largestPacked;
 
-    private StoredCountingSource(Checkpoint checkpoint, Backend backend) {
+    private StoredCountingSource(Checkpoint checkpoint, Keeping keeping) {
         super(checkpoint);
-        this.dtype = backend.activationType();
-        this.packings = backend.packings();
+        this.keeping = keeping;
     }
 
-    static WeightBytes count(Checkpoint checkpoint, DecoderConfig config, TensorNames names, Backend backend) {
-        var counting = new StoredCountingSource(checkpoint, backend);
+    static WeightBytes count(Checkpoint checkpoint, DecoderConfig config, TensorNames names, Backend backend, Keeping keeping) {
+        var counting = new StoredCountingSource(checkpoint, keeping);
         WeightTree.build(config, names, counting);
         return new WeightBytes(counting.bytes, backend.unpackedBytes(counting.largestPacked));
     }
 
     @Override
     public Tensor load(Wanted wanted) {
-        bytes = Math.addExact(bytes, wanted.type(dtype).bytes(Tensor.elements(wanted.name(), wanted.shape())));
+        bytes = Math.addExact(bytes, keeping.bytes(wanted, null, 0));
         return null;
     }
 
     @Override
     public Weight weight(Wanted wanted) {
-        Packing packing = packing(wanted);
-        if (packing == null || !packings.contains(packing)) {
-            return super.weight(wanted);
-        }
-        long elements = Tensor.elements(wanted.name(), wanted.shape());
-        long rows = elements / wanted.columns();
-        largestPacked = Math.max(largestPacked, elements);
-        bytes = Math.addExact(bytes, elements / packing.numbersPerByte()
-                + packing.scaleType().bytes(Math.multiplyExact(rows, packing.scales(wanted.columns()))));
+        Packing packing = keeping.packing(wanted, packing(wanted));
+        bytes = Math.addExact(bytes, keeping.bytes(wanted, packing, packing == Packing.NF4 ? groupSize(wanted) : 0));
+        largestPacked = packing == null ? largestPacked : Math.max(largestPacked, Tensor.elements(wanted.name(), wanted.shape()));
         return new Weight.Dense(null);
     }
 }

@@ -19,6 +19,9 @@ interface StoredRows {
             StoredRows packed = PackedRows.of(checkpoint, part);
             return part.arrangement() == Arrangement.TRANSPOSED_ALTERNATING ? alternating(packed, rows) : packed;
         }
+        if (StoredNf4.is(checkpoint, part.name())) {
+            return StoredNf4.of(checkpoint, part.name());
+        }
         return switch (part.arrangement()) {
             case PLAIN -> plain(checkpoint, part, stored);
             case TRANSPOSED -> transposed(stored, rows);

@@ -32,7 +32,18 @@ abstract class StoredSource implements WeightSource {
     /// The packing that all parts of a weight are stored in, or null.
     final Packing packing(Wanted wanted) {
         return wanted.parts().stream().allMatch(this::isFp8) ? Packing.FP8
-                : wanted.parts().stream().allMatch(this::isMxfp4) ? Packing.MXFP4 : null;
+                : wanted.parts().stream().allMatch(this::isMxfp4) ? Packing.MXFP4
+                : wanted.columns() % Packing.NF4.block() == 0 && wanted.parts().stream().allMatch(this::isNf4) ? Packing.NF4 : null;
+    }
+
+    /// Scales that share a factor and an offset where the weight is kept in NF4.
+    final int groupSize(Wanted wanted) {
+        int whole = Nf4Matrix.groupSize(wanted);
+        return wanted.parts().stream().filter(this::isNf4).mapToInt(part -> StoredNf4.groupSize(checkpoint, part)).reduce(whole, Math::min);
+    }
+
+    private boolean isNf4(Part part) {
+        return StoredNf4.is(checkpoint, part.name());
     }
 
     private boolean isFp8(Part part) {

@@ -6,6 +6,7 @@ import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.compute.Scope;
 import dev.sluice.model.InvalidFileException;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.decoder.DecoderWeights;
@@ -21,20 +22,23 @@ public final class WeightLoader {
 
     /// Bytes of a decoder's weights kept in that type.
     public static long bytes(DecoderConfig config, TensorNames names, DType dtype) {
-        return CountingSource.bytes(config, names, dtype);
+        return CountingSource.bytes(config, names, Keeping.plain(dtype));
     }
 
-    /// Bytes that a backend will hold of a checkpoint's weights: packed ones as they are, where it multiplies with them.
+    /// Bytes that a backend will hold of a checkpoint's weights.
     ///
     /// @throws InvalidFileException if the files are missing or their headers damaged
-    public static WeightBytes bytes(Path folder, DecoderConfig config, TensorNames names, Backend backend) {
+    /// @throws dev.sluice.model.UnsupportedModelException if the backend does not multiply with the quantisation
+    public static WeightBytes bytes(Path folder, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization) {
         try (var checkpoint = Checkpoint.open(folder)) {
-            return StoredCountingSource.count(checkpoint, config, names, backend);
+            return StoredCountingSource.count(checkpoint, config, names, backend, Keeping.of(backend, quantization));
         }
     }
 
     /// @param process scope that owns the weights
-    public static DecoderWeights load(Path folder, DecoderConfig config, TensorNames names, Backend backend, Scope process) {
+    public static DecoderWeights load(Path folder, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization,
+            Scope process) {
+        Keeping keeping = Keeping.of(backend, quantization);
         try (var checkpoint = Checkpoint.open(folder); var staging = Arena.ofShared()) {
             var checking = new CheckingSource(checkpoint);
             WeightTree.build(config, names, checking);
@@ -42,8 +46,8 @@ public final class WeightLoader {
             if (!checking.unread().isEmpty()) {
                 LOG.log(System.Logger.Level.INFO, "{0}: not read: {1}", folder, checking.unread());
             }
-            requireMemory(folder, StoredCountingSource.count(checkpoint, config, names, backend).kept(), backend.memory());
-            var weights = WeightTree.build(config, names, new LoadingSource(checkpoint, backend, process, staging));
+            requireMemory(folder, StoredCountingSource.count(checkpoint, config, names, backend, keeping).kept(), backend.memory());
+            var weights = WeightTree.build(config, names, new LoadingSource(checkpoint, backend, keeping, process, staging));
             backend.synchronize();
             return weights;
         }
@@ -53,10 +57,12 @@ public final class WeightLoader {
     ///
     /// @param model what to call it in a refusal
     /// @param process scope that owns the weights
-    public static DecoderWeights random(Path model, DecoderConfig config, TensorNames names, Backend backend, Scope process) {
-        requireMemory(model, bytes(config, names, backend.activationType()), backend.memory());
+    public static DecoderWeights random(Path model, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization,
+            Scope process) {
+        Keeping keeping = Keeping.of(backend, quantization);
+        requireMemory(model, CountingSource.bytes(config, names, keeping), backend.memory());
         try (var arena = Arena.ofConfined()) {
-            var weights = WeightTree.build(config, names, new RandomSource(backend, process, arena));
+            var weights = WeightTree.build(config, names, new RandomSource(backend, keeping, process, arena));
             backend.synchronize();
             return weights;
         }

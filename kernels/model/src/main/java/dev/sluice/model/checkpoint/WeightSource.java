@@ -21,6 +21,11 @@ interface WeightSource {
         return new Weight.Dense(load(wanted));
     }
 
+    /// The matrix that scores the vocabulary. It is never packed, for its errors would be every token's.
+    default Weight head(Wanted wanted) {
+        return new Weight.Dense(load(wanted));
+    }
+
     /// A tensor as a decoder needs it.
     ///
     /// @param parts stored tensors that fill `shape` one behind the other

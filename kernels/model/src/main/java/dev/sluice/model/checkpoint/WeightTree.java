@@ -51,7 +51,7 @@ final class WeightTree {
         // The head is linear: a factor of its input is one of the logits, an adapter's part included.
         Tensor finalNorm = norm(names.of(DecoderModule.FINAL_NORM), config.hidden(), config.stream().logitScale());
         Weight head = config.tiedEmbeddings() ? new Weight.Dense(embedding)
-                : weight(names.head() + ".weight", config.vocabulary(), config.hidden());
+                : source.head(wanted(names.head() + ".weight", config.vocabulary(), config.hidden()));
         var layers = new ArrayList<LayerWeights>(config.layers());
         for (int layer = 0; layer < config.layers(); layer++) {
             layers.add(layer(layer));
@@ -215,7 +215,11 @@ final class WeightTree {
     }
 
     private Weight weight(String name, long... shape) {
-        return source.weight(new Wanted(name, shape, List.of(new Part(name, shape))));
+        return source.weight(wanted(name, shape));
+    }
+
+    private static Wanted wanted(String name, long... shape) {
+        return new Wanted(name, shape, List.of(new Part(name, shape)));
     }
 
     private Tensor norm(String module, int width) {
@@ -230,6 +234,6 @@ final class WeightTree {
     }
 
     private Tensor plain(String name, long... shape) {
-        return source.load(new Wanted(name, shape, List.of(new Part(name, shape))));
+        return source.load(wanted(name, shape));
     }
 }

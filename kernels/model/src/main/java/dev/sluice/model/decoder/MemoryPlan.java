@@ -4,6 +4,7 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.checkpoint.WeightBytes;
 import dev.sluice.model.checkpoint.WeightLoader;
 import dev.sluice.model.config.DecoderConfig;
@@ -37,17 +38,24 @@ public record MemoryPlan(long weightBytes, long adapterParameters, long adapterB
         return of(family.read(fields), family.names(), type, settings, gradientCheckpointing);
     }
 
-    /// The same for a checkpoint and a backend, whose weights may stay packed: the files' headers are looked at too.
+    /// The same for a checkpoint and a backend, whose weights may be kept packed: the files' headers are looked at too.
     ///
     /// @throws dev.sluice.model.InvalidFileException if `config.json` makes no sense or the files are damaged
-    public static MemoryPlan of(Path modelFolder, Backend backend, LoraSettings settings, boolean gradientCheckpointing) {
+    /// @throws dev.sluice.model.UnsupportedModelException if the backend does not multiply with the quantisation
+    public static MemoryPlan of(Path modelFolder, Backend backend, Quantization quantization, LoraSettings settings,
+            boolean gradientCheckpointing) {
         JsonFields fields = Families.config(modelFolder);
         Family family = Families.of(fields);
         DecoderConfig config = family.read(fields);
         MemoryPlan plain = of(config, family.names(), backend.activationType(), settings, gradientCheckpointing);
-        WeightBytes weights = WeightLoader.bytes(modelFolder, config, family.names(), backend);
+        WeightBytes weights = WeightLoader.bytes(modelFolder, config, family.names(), backend, quantization);
         return new MemoryPlan(weights.kept(), plain.adapterParameters, plain.adapterBytes, plain.bytesPerToken,
                 plain.fixedStepBytes + weights.unpacked());
+    }
+
+    /// This plan for weights of another size.
+    public MemoryPlan withWeights(long bytes) {
+        return new MemoryPlan(bytes, adapterParameters, adapterBytes, bytesPerToken, fixedStepBytes);
     }
 
     static MemoryPlan of(DecoderConfig config, TensorNames names, DType type, LoraSettings settings, boolean checkpointing) {

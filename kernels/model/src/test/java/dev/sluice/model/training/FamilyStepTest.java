@@ -7,6 +7,7 @@ import dev.sluice.compute.Backend;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.Golden;
 import dev.sluice.model.OracleCase;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.TokenRow;
 import dev.sluice.model.decoder.ActivationLevel;
 import dev.sluice.model.decoder.ActivationPolicy;
@@ -51,7 +52,7 @@ class FamilyStepTest {
                         var other = new LoraTraining(model, start, oracle.settings(), policy)) {
                     norms.add(one.step(List.of(shorter)).gradNorm());
                     other.step(List.of(longer));
-                    long planned = MemoryPlan.of(oracle.model(), backend, start.settings(), again).bytesPerToken()
+                    long planned = MemoryPlan.of(oracle.model(), backend, Quantization.NONE, start.settings(), again).bytesPerToken()
                             * (longer.tokens() - shorter.tokens());
                     long taken = other.peakStepBytes() - one.peakStepBytes();
                     assertTrue(taken <= planned, "computed again: " + again + ", taken " + taken + ", planned " + planned);
