@@ -4,6 +4,7 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.Backends;
 import dev.sluice.contracts.job.ModelRef;
 import dev.sluice.model.BaseModel;
+import dev.sluice.model.Quantization;
 import dev.sluice.text.tokenizer.Tokenizer;
 import java.nio.file.Path;
 import org.jboss.logging.Logger;
@@ -37,7 +38,7 @@ public final class Device implements AutoCloseable {
         Path folder = folders.resolve(wanted);
         if (!wanted.equals(loaded)) {
             drop();
-            model = BaseModel.load(folder, backend());
+            model = BaseModel.load(folder, backend(), quantization(wanted));
             loaded = wanted;
         }
         return model;
@@ -60,6 +61,14 @@ public final class Device implements AutoCloseable {
             backend.close();
             backend = null;
         }
+    }
+
+    private static Quantization quantization(ModelRef wanted) {
+        return switch (wanted.quantize()) {
+            case null -> Quantization.NONE;
+            case NONE -> Quantization.NONE;
+            case NF4 -> Quantization.NF4;
+        };
     }
 
     private Backend backend() {

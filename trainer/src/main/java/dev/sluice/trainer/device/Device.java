@@ -5,6 +5,7 @@ import dev.sluice.compute.Backends;
 import dev.sluice.compute.Tuning;
 import dev.sluice.compute.Workload;
 import dev.sluice.model.BaseModel;
+import dev.sluice.model.Quantization;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.jboss.logging.Logger;
@@ -22,6 +23,7 @@ public final class Device implements AutoCloseable {
     private Workload chosenFor;
     private BaseModel model;
     private String modelHash;
+    private Quantization modelQuantization;
 
     /// @param speeds file of measured speeds, by which `auto` chooses; null to choose by preference
     /// @param onChoice gets every new decision
@@ -46,21 +48,22 @@ public final class Device implements AutoCloseable {
         return choice;
     }
 
-    /// Whether that base model is loaded.
-    public boolean holds(Path folder, String hash) {
+    /// Whether that base model is loaded so.
+    public boolean holds(Path folder, String hash, Quantization quantization) {
         requireOwner();
-        return model != null && model.folder().equals(folder) && hash.equals(modelHash);
+        return model != null && model.folder().equals(folder) && hash.equals(modelHash) && quantization == modelQuantization;
     }
 
     /// The base model in `folder` on the open backend, loaded unless it already is.
     ///
     /// @param hash tells models apart, so that one replaced in place is loaded again
-    public BaseModel model(Path folder, String hash) {
+    public BaseModel model(Path folder, String hash, Quantization quantization) {
         requireOwner();
-        if (!holds(folder, hash)) {
+        if (!holds(folder, hash, quantization)) {
             dropModel();
-            model = BaseModel.load(folder, choice.backend());
+            model = BaseModel.load(folder, choice.backend(), quantization);
             modelHash = hash;
+            modelQuantization = quantization;
         }
         return model;
     }

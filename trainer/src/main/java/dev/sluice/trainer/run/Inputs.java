@@ -9,6 +9,7 @@ import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.job.ModelRef;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.InvalidFileException;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.decoder.Workloads;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.trainer.fate.JobException;
@@ -34,10 +35,11 @@ record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapt
             Backends.Choice backend = shop.device().backend(spec.backend().equals(Backends.AUTO) ? shop.defaultBackend() : spec.backend(),
                     Workloads.of(folder, Settings.lora(spec.lora()), rows.largestMicroBatch()));
             Settings.checkPrecision(spec.training().precision(), backend.backend().activationType(), backend.decision().chosen());
-            var memory = MemoryChoice.of(folder, Settings.lora(spec.lora()), backend.backend(), rows.largestMicroBatch(),
-                    shop.device().holds(folder, hash));
-            BaseModel model = shop.device().model(folder, hash);
-            return new Inputs(backend, model, new ModelRef(spec.model().uri(), hash), adapter(shop, model, spec), prepared, rows, memory);
+            Quantization quantization = Settings.quantization(spec.model().quantize());
+            var memory = MemoryChoice.of(folder, quantization, Settings.lora(spec.lora()), backend.backend(), rows.largestMicroBatch(),
+                    shop.device().holds(folder, hash, quantization));
+            BaseModel model = shop.device().model(folder, hash, quantization);
+            return new Inputs(backend, model, spec.model().pinned(hash), adapter(shop, model, spec), prepared, rows, memory);
         } catch (OutOfMemoryException e) {
             throw JobException.reject(JobCode.VRAM_ESTIMATE, e);
         }

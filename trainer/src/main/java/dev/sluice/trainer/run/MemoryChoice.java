@@ -4,6 +4,7 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.model.decoder.ActivationLevel;
 import dev.sluice.model.decoder.ActivationPolicy;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.LoraSettings;
 import java.nio.file.Path;
@@ -27,12 +28,12 @@ record MemoryChoice(boolean gradientCheckpointing, MemoryPlan plan) {
     /// @param tokens of the largest micro-batch
     /// @param loaded whether the base model lies in memory already
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers when the run cannot fit in any way
-    static MemoryChoice of(Path model, LoraSettings lora, Backend backend, int tokens, boolean loaded) {
+    static MemoryChoice of(Path model, Quantization quantization, LoraSettings lora, Backend backend, int tokens, boolean loaded) {
         MemoryStatus memory = backend.memory();
-        var keeping = MemoryPlan.of(model, backend, lora, false);
+        var keeping = MemoryPlan.of(model, backend, quantization, lora, false);
         long weights = loaded ? keeping.weightBytes() : 0;
         var choice = keeping.totalBytes(tokens) - weights <= GENEROUS_SHARE * memory.freeBytes() ? new MemoryChoice(false, keeping)
-                : new MemoryChoice(true, MemoryPlan.of(model, backend, lora, true));
+                : new MemoryChoice(true, MemoryPlan.of(model, backend, quantization, lora, true));
         choice.plan.requireFits(new MemoryStatus(memory.totalBytes() + weights, memory.freeBytes() + weights), tokens);
         LOG.infof("memory plan: %s; layers are %s in the backward pass", choice.plan.describe(tokens),
                 choice.gradientCheckpointing ? "computed again" : "kept");

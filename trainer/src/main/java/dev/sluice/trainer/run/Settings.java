@@ -5,7 +5,9 @@ import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.contracts.job.JobCode;
 import dev.sluice.contracts.job.Lora;
 import dev.sluice.contracts.job.Precision;
+import dev.sluice.contracts.job.Quantize;
 import dev.sluice.contracts.job.Training;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.lora.LoraSettings;
 import dev.sluice.model.peft.AdapterFormat;
 import dev.sluice.model.training.Schedule;
@@ -42,6 +44,14 @@ final class Settings {
         return switch (precision) {
             case FLOAT32, AUTO -> DType.FLOAT32;
             case BFLOAT16 -> DType.BFLOAT16;
+        };
+    }
+
+    static Quantization quantization(Quantize wanted) {
+        return switch (wanted) {
+            case null -> Quantization.NONE;
+            case NONE -> Quantization.NONE;
+            case NF4 -> Quantization.NF4;
         };
     }
 

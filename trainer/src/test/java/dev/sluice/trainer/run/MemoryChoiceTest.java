@@ -8,6 +8,7 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.Backends;
 import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.contracts.job.Lora;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.LoraSettings;
 import java.nio.file.Path;
@@ -38,17 +39,17 @@ class MemoryChoiceTest {
 
     @Test
     void aSmallBatchKeepsItsActivations() {
-        assertFalse(MemoryChoice.of(MODEL, LORA, backend, 512, false).gradientCheckpointing());
+        assertFalse(MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, 512, false).gradientCheckpointing());
     }
 
     @Test
     void aBatchThatWouldTakeMostOfTheMemoryIsComputedAgain() {
-        assertTrue(MemoryChoice.of(MODEL, LORA, backend, tokens(false, 0.7), true).gradientCheckpointing());
+        assertTrue(MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, tokens(false, 0.7), true).gradientCheckpointing());
     }
 
     @Test
     void aBatchThatFitsInNoWayIsRefusedWithTheNumbers() {
-        var failure = assertThrows(OutOfMemoryException.class, () -> MemoryChoice.of(MODEL, LORA, backend, tokens(true, 1.5), false));
+        var failure = assertThrows(OutOfMemoryException.class, () -> MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, tokens(true, 1.5), false));
         assertTrue(failure.getMessage().contains("bytes, "), failure.getMessage());
     }
 }

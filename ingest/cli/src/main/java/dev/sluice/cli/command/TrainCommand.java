@@ -145,7 +145,7 @@ public final class TrainCommand implements Callable<Integer> {
     }
 
     private JobSpec spec(String jobId, String dataset, Heldout heldoutRows) {
-        return new JobSpec(jobId, new ModelRef(model.toAbsolutePath().normalize().toUri(), null), DatasetRef.latest(dataset), heldoutRows,
+        return new JobSpec(jobId, new ModelRef(model.toAbsolutePath().normalize().toUri(), null, settings.quantize()), DatasetRef.latest(dataset), heldoutRows,
                 settings.lora(), settings.training(), settings.backend(), settings.adapterFormat(), new Checkpointing(saveSteps, null),
                 null, new Evaluation(alias, null, null, sampleAnswers), out != null, System.getProperty("user.name"), null, jobId);
     }

@@ -3,6 +3,7 @@ package dev.sluice.cli.command;
 import dev.sluice.contracts.job.AdapterFormat;
 import dev.sluice.contracts.job.Lora;
 import dev.sluice.contracts.job.Precision;
+import dev.sluice.contracts.job.Quantize;
 import dev.sluice.contracts.job.Schedule;
 import dev.sluice.contracts.job.Training;
 import java.net.URI;
@@ -92,6 +93,9 @@ final class TrainingOptions {
     @Option(names = "--precision", paramLabel = "float32|bfloat16|auto", description = "precision of the adapter (default auto)")
     private Precision precision;
 
+    @Option(names = "--quantize", paramLabel = "none|nf4", description = "pack the model's frozen weights into 4 bits while loading (default none)")
+    private Quantize quantize;
+
     @Option(names = "--backend", paramLabel = "auto|hopper|portable|cpu", description = "compute backend (default auto)")
     private String backend;
 
@@ -105,6 +109,10 @@ final class TrainingOptions {
     Training training() {
         return new Training(maxLength, batchSize, accumulate, steps, epochs, learningRate, schedule, warmupSteps, warmupRatio,
                 weightDecay, beta1, beta2, epsilon, clip, seed, packing, shuffle, precision);
+    }
+
+    Quantize quantize() {
+        return quantize;
     }
 
     String backend() {

@@ -2,11 +2,13 @@ package dev.sluice.cli.command;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.contracts.job.AdapterFormat;
 import dev.sluice.contracts.job.Lora;
 import dev.sluice.contracts.job.Precision;
+import dev.sluice.contracts.job.Quantize;
 import dev.sluice.contracts.job.Schedule;
 import dev.sluice.contracts.job.Training;
 import java.util.List;
@@ -31,7 +33,7 @@ class TrainingOptionsTest {
         var options = parse("--rank", "4", "--alpha", "8", "--target-modules", "q_proj,k_proj", "--target-parameters",
                 "mlp.experts.down_proj", "--learning-rate", "5e-3", "--schedule", "constant", "--warmup", "0", "--weight-decay", "0.01",
                 "--clip", "1.0", "--accumulate", "2", "--steps", "8", "--no-packing", "--no-shuffle", "--precision", "float32",
-                "--backend", "cpu", "--adapter-format", "peft-3d");
+                "--backend", "cpu", "--adapter-format", "peft-3d", "--quantize", "nf4");
 
         Training training = options.training();
         assertEquals(5e-3, training.learningRate());
@@ -47,6 +49,7 @@ class TrainingOptionsTest {
         assertEquals(List.of("q_proj", "k_proj"), lora.targetModules());
         assertEquals(List.of("mlp.experts.down_proj"), lora.targetParameters());
         assertEquals(AdapterFormat.PEFT_3D, options.adapterFormat());
+        assertEquals(Quantize.NF4, options.quantize());
     }
 
     @Test
@@ -65,6 +68,7 @@ class TrainingOptionsTest {
     void absentOptionsLeaveTheDefaults() {
         assertEquals(Training.defaults(), parse().training());
         assertEquals(Lora.defaults(), parse().lora());
+        assertNull(parse().quantize());
         assertTrue(parse("--packing").training().packing());
     }
 

@@ -45,6 +45,14 @@ class JobSpecTest {
     }
 
     @Test
+    void quantizedModelStaysSoWithItsHash() {
+        ModelRef model = assertParses(SMALLEST.replace("tiny\"", "tiny\", \"quantize\": \"nf4\"")).model();
+        assertEquals(Quantize.NF4, model.pinned("0".repeat(64)).quantize());
+        assertEquals("nf4", Json.mapper().valueToTree(model).get("quantize").asText());
+        assertEquals(assertParses(SMALLEST), assertParses(SMALLEST.replace("tiny\"", "tiny\", \"quantize\": \"none\"")));
+    }
+
+    @Test
     void everyWrongFieldIsNamedAtOnce() throws IOException {
         JsonNode json = Json.readTree("""
                 {"job_id": "j1", "model": {"uri": "models/tiny"}, "dataset": {"id": "../etc"}, "backend": "tpu",

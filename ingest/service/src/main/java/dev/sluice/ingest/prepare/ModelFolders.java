@@ -28,7 +28,7 @@ public record ModelFolders(AllowedFolders folders) {
     /// The model with its hash filled in.
     public ModelRef pinned(ModelRef model, Path folder) throws RejectedException {
         try {
-            return new ModelRef(model.uri(), ModelHash.verify(folder, model));
+            return model.pinned(ModelHash.verify(folder, model));
         } catch (ArtifactException e) {
             throw new RejectedException(switch (e.problem()) {
                 case DAMAGED -> JobCode.HASH_MISMATCH;

@@ -60,8 +60,8 @@ public final class StepCommand implements Callable<Integer> {
                 var limit = ceiling.of(chosen);
                 var report = new Report(spec.commandLine().getOut(), json, choice);
                 try (var base = load(folder, chosen)) {
-                    report.head(StepResult.model(folder, base.config(), weights(folder)), Report.describe(limit), StepResult.HEAD);
-                    return measure(folder, new StepRun(base, options), new StepResult(folder.name(), weights(folder), base.config().layers(),
+                    report.head(StepResult.model(folder, base.config(), kept(folder)), Report.describe(limit), StepResult.HEAD);
+                    return measure(folder, new StepRun(base, options), new StepResult(folder.name(), kept(folder), base.config().layers(),
                             chosen.activationType(), options, ShapeReader.read(fields), limit), report);
                 }
             }
@@ -78,6 +78,13 @@ public final class StepCommand implements Callable<Integer> {
 
     private String weights(ModelFolder folder) {
         return random || !folder.weights() ? "random" : "checkpoint";
+    }
+
+    private String kept(ModelFolder folder) {
+        return weights(folder) + switch (options.quantization) {
+            case NONE -> "";
+            case NF4 -> ", NF4";
+        };
     }
 
     private BaseModel load(ModelFolder folder, Backend chosen) {
