@@ -5,7 +5,7 @@
 #include "norm.cu"
 #include "rotary.cu"
 #include "router.cu"
-#include "router_products.cu"
+#include "router_split.cu"
 #include "gemm.cu"
 #include "lora_gradient.cu"
 #include "attention_forward.cu"

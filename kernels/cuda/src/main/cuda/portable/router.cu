@@ -8,7 +8,7 @@
  *   route_backward  gradient of the logits from the gradient of the weights
  * Shapes    logits [tokens, experts] f32   picks, row_of_pick [tokens, topK] int32   weights, d_weights [tokens, topK] f32
  *           correction [experts] f32 or null   group_counts [ceil(tokens / ROUTER_TOKENS), experts] int32   totals [experts]
- *           offsets [experts + 1]   row_token [tokens * topK]   d_logits [tokens, stride] bf16 or f32, columns experts .. stride-1 written as zero
+ *           offsets [experts + 1]   row_token [tokens * topK]   d_logits [tokens, stride] bf16, columns experts .. stride-1 written as zero
  * Requires  experts <= ROUTER_MAX_EXPERTS, topK <= experts, groups <= 32, each of at least two experts where there are several
  * Accumulates fp32      Launch  pick, scatter: grid ceil(tokens / ROUTER_TOKENS); scan: grid ceil(experts / 8); backward: grid ceil(tokens / 8);
  *           block ROUTER_THREADS; pick: 4 * experts * (1 + ROUTER_THREADS / 32) bytes of shared memory
@@ -189,7 +189,7 @@ route_scatter(const int* picks, const int* group_counts, const int* totals, int*
 // With S = the divisor: dScore = scale * (dW - sum(dW * score) / S) / S of the picks, where the divisor is their own sum; then through the
 // softmax, dLogit = score * (dScore - sum(score * dScore)), or the sigmoid, dLogit = dScore * score * (1 - score).
 extern "C" __global__ void __launch_bounds__(ROUTER_THREADS)
-route_backward(const float* d_weights, const float* logits, const int* picks, void* d_logits, int format, int tokens, int stride,
+route_backward(const float* d_weights, const float* logits, const int* picks, bf16* d_logits, int tokens, int stride,
                const __grid_constant__ router::Rule rule, int4* fault) {
     const long long token = static_cast<long long>(blockIdx.x) * router::WARPS + threadIdx.x / 32;
     const int lane = threadIdx.x % 32;
@@ -222,7 +222,6 @@ route_backward(const float* d_weights, const float* logits, const int* picks, vo
             const float score = scores.of(e), d_score = pick < 0 ? 0.f : rule.scale * (dw[pick] - mean) / sum;
             gradient = rule.sigmoid ? d_score * score * (1.f - score) : score * (d_score - pull);
         }
-        if (format == BFLOAT16) static_cast<bf16*>(d_logits)[token * stride + e] = __float2bfloat16_rn(gradient);
-        else static_cast<float*>(d_logits)[token * stride + e] = gradient;
+        d_logits[token * stride + e] = __float2bfloat16_rn(gradient);
     }
 }

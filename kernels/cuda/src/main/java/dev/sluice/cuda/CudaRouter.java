@@ -7,12 +7,13 @@ import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.RouterOps;
 import dev.sluice.compute.op.Routing;
 
-/// Twin of `router.cu` and `router_products.cu`. Logits of a bf16 weight are rounded to bf16, as a bf16 layer's are; those of a
-/// float32 weight are summed in float32 and kept.
+/// Twin of `router.cu` and `router_split.cu`. Logits of a bf16 weight are rounded to bf16, as a bf16 layer's are; those of a
+/// float32 weight are kept as they are summed, from the products of three bf16 parts.
 final class CudaRouter implements RouterOps {
     private static final int TOKENS = TileSizes.of("ROUTER_TOKENS");
     private static final int THREADS = TileSizes.of("ROUTER_THREADS");
-    private static final int TILE = TileSizes.of("ROUTER_TILE");
+    private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
+    private static final int PARTS = 3;
     /// A group a lane of a warp.
     private static final int MAX_GROUPS = 32;
     private static final int MAX_EXPERTS = TileSizes.of("ROUTER_MAX_EXPERTS");
@@ -26,7 +27,7 @@ final class CudaRouter implements RouterOps {
     @Override
     public void route(Tensor x, Router router, Tensor logits, Routing routing, Scope scratch) {
         check("route", routing, x.dim(0), router);
-        project("route", x, router, logits);
+        project("route", x, router, logits, scratch);
         long tokens = x.dim(0);
         int experts = router.experts();
         long groups = Math.ceilDiv(tokens, TOKENS);
@@ -45,26 +46,57 @@ final class CudaRouter implements RouterOps {
 
     @Override
     public void logits(Tensor x, Router router, Tensor logits, Scope scratch) {
-        project("router logits", x, router, logits);
+        project("router logits", x, router, logits, scratch);
     }
 
-    private void project(String operation, Tensor x, Router router, Tensor logits) {
-        var weight = router.weight();
-        long tokens = x.dim(0);
-        x.require(operation, DType.BFLOAT16, -1, weight.dim(1));
-        logits.require(operation, DType.FLOAT32, tokens, router.experts());
+    private void project(String operation, Tensor x, Router router, Tensor logits, Scope scratch) {
+        x.require(operation, DType.BFLOAT16, -1, router.weight().dim(1));
+        logits.require(operation, DType.FLOAT32, x.dim(0), router.experts());
         if (router.bias() != null) {
             Checks.vector(operation, router.bias(), router.experts());
         }
-        if (weight.dtype() == DType.FLOAT32) {
-            device.launch("route_logits").grid(Math.ceilDiv(tokens, TILE), Math.ceilDiv(router.experts(), TILE)).block(THREADS)
-                    .pointer(x).pointer(weight).pointerAndFormat(router.bias()).pointer(logits)
-                    .int32(tokens).int32(router.experts()).int32(weight.dim(1)).run();
+        if (router.weight().dtype() == DType.FLOAT32) {
+            try (var own = scratch.child("router.split")) {
+                exactLogits(x, router, split(router.weight(), x.dim(0), own), logits);
+            }
         } else {
-            weight.require(operation, DType.BFLOAT16, -1, -1);
-            Gemm.of(device, Gemm.Form.FORWARD, weight).a(x, x.dim(1)).bias(router.bias())
-                    .into(logits, router.experts(), Gemm.Output.ROUNDED_FLOAT32).run(tokens);
+            product(x, router.weight().require(operation, DType.BFLOAT16, -1, -1)).bias(router.bias())
+                    .into(logits, router.experts(), Gemm.Output.ROUNDED_FLOAT32).run(x.dim(0));
         }
+    }
+
+    private Gemm product(Tensor x, Tensor weight) {
+        return Gemm.of(device, Gemm.Form.FORWARD, weight).a(x, x.dim(1));
+    }
+
+    private void exactLogits(Tensor x, Router router, Split split, Tensor logits) {
+        product(x, split.part(0)).bias(router.bias()).into(logits, router.experts(), Gemm.Output.FLOAT32).run(x.dim(0));
+        for (int part = 1; part < PARTS; part++) {
+            product(x, split.part(part)).into(logits, router.experts(), Gemm.Output.FLOAT32).add().limit(split.rows(part), 0).run(x.dim(0));
+        }
+    }
+
+    /// A float32 weight as the sum of bf16 ones.
+    ///
+    /// @param parts BFLOAT16 [3, experts, hidden]
+    /// @param rows INT32 [2]: how many tokens the second and the third part are multiplied with, none where a part is zero
+    private record Split(Tensor parts, Tensor rows) {
+        Tensor part(int index) {
+            return parts.view("part", index * parts.dim(1) * parts.dim(2), parts.dim(1), parts.dim(2));
+        }
+
+        Tensor rows(int part) {
+            return rows.view("rows", part - 1, 1);
+        }
+    }
+
+    private Split split(Tensor weight, long tokens, Scope scratch) {
+        var split = new Split(scratch.allocate("router parts", DType.BFLOAT16, PARTS, weight.dim(0), weight.dim(1)),
+                scratch.allocate("router rows", DType.INT32, PARTS - 1));
+        device.fill(split.rows.address(), (byte) 0, split.rows.bytes());
+        device.launch("router_split").grid(Math.ceilDiv(weight.elements(), FLAT_THREADS)).block(FLAT_THREADS)
+                .pointer(weight).pointer(split.parts).pointer(split.rows).int64(weight.elements()).int32(tokens).run();
+        return split;
     }
 
     @Override
@@ -76,24 +108,14 @@ final class CudaRouter implements RouterOps {
         dWeights.require(operation, DType.FLOAT32, tokens, router.topK());
         logits.require(operation, DType.FLOAT32, tokens, experts);
         dx.require(operation, DType.BFLOAT16, tokens, router.weight().dim(1));
-        boolean exact = router.weight().dtype() == DType.FLOAT32;
-        int stride = exact ? experts : Math.ceilDiv(experts, 8) * 8;
+        int stride = Math.ceilDiv(experts, 8) * 8;
         try (var own = scratch.child("router.backward")) {
-            var gradients = own.allocate("logit gradients", exact ? DType.FLOAT32 : DType.BFLOAT16, tokens, stride);
+            var gradients = own.allocate("logit gradients", DType.BFLOAT16, tokens, stride);
             rule(device.launch("route_backward").grid(Math.ceilDiv(tokens, THREADS / 32)).block(THREADS)
-                    .pointer(dWeights).pointer(logits).pointer(routing.picks()).pointerAndFormat(gradients).int32(tokens).int32(stride),
-                    router).fault().run();
-            project(gradients, stride, router.weight(), dx, mode);
-        }
-    }
-
-    private void project(Tensor gradients, int stride, Tensor weight, Tensor dx, Accumulate mode) {
-        long tokens = dx.dim(0);
-        if (weight.dtype() == DType.FLOAT32) {
-            device.launch("route_gradient").grid(Math.ceilDiv(tokens, TILE), Math.ceilDiv(weight.dim(1), TILE)).block(THREADS)
-                    .pointer(gradients).pointer(weight).pointer(dx).int32(tokens).int32(weight.dim(0)).int32(weight.dim(1))
-                    .flag(mode == Accumulate.ADD).run();
-        } else {
+                    .pointer(dWeights).pointer(logits).pointer(routing.picks()).pointer(gradients).int32(tokens).int32(stride), router)
+                    .fault().run();
+            // A gradient is bf16 as all are: the weight's nearest bf16 numbers do.
+            var weight = router.weight().dtype() == DType.FLOAT32 ? split(router.weight(), tokens, own).part(0) : router.weight();
             Gemm.of(device, Gemm.Form.GRADIENT, weight).a(gradients, stride).into(dx, mode).run(tokens);
         }
     }

@@ -123,6 +123,12 @@ final class Gemm {
         return into(values, n, Output.BFLOAT16);
     }
 
+    /// Adds to what C holds.
+    Gemm add() {
+        accumulate = true;
+        return this;
+    }
+
     /// Row r of the product goes to row `map[from + r]` of C.
     Gemm scatter(Tensor map, long from) {
         cRows = map;
