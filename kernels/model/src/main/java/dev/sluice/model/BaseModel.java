@@ -53,6 +53,13 @@ public final class BaseModel implements AutoCloseable {
     /// @throws InvalidFileException naming the field of `config.json` that is missing or makes no sense
     /// @throws UnsupportedModelException if the family or something it asks for is not implemented
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers, before anything is made
+    public static BaseModel random(Path folder, Backend backend) {
+        return random(folder, backend, Quantization.NONE);
+    }
+
+    /// The same, in the form that weights of that quantisation have.
+    ///
+    /// @throws UnsupportedModelException also if the backend does not multiply with it
     public static BaseModel random(Path folder, Backend backend, Quantization quantization) {
         return open(folder, backend, quantization, WeightLoader::random);
     }

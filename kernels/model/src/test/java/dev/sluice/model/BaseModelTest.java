@@ -68,7 +68,7 @@ class BaseModelTest {
         Files.delete(model.resolve("model.safetensors"));
         var row = TokenRow.of(new int[] {1, 2, 3, 4}, new boolean[] {false, true, true, true});
         var lora = LoraSettings.of(2, 2, List.of("q_proj"), List.of("mlp.experts.gate_up_proj"));
-        try (var base = BaseModel.random(model, backend, Quantization.NONE);
+        try (var base = BaseModel.random(model, backend);
                 var training = new LoraTraining(base, Adapter.create(base, lora, 1), TrainingSettings.of(1e-2, Schedule.CONSTANT, 0, 2))) {
             double first = training.step(List.of(row)).loss();
             assertEquals(Math.log(base.config().vocabulary()), first, 0.3);
