@@ -22,8 +22,8 @@ class UnpackedWeightsTest {
     }
 
     private static long stepBytes(Backend backend) {
-        return MemoryPlan.of(Golden.read("gpt-oss-mxfp4").model(), backend, LoraSettings.of(2, 4, List.of(LoraSettings.ALL_LINEAR), List.of()), true)
-                .fixedStepBytes();
+        return MemoryPlan.of(Golden.read("gpt-oss-mxfp4").model(), backend, Quantization.NONE,
+                LoraSettings.of(2, 4, List.of(LoraSettings.ALL_LINEAR), List.of()), true).fixedStepBytes();
     }
 
     /// The same backend, as if it unpacked whole weights to two bytes a number.
