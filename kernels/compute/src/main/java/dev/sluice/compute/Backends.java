@@ -22,16 +22,27 @@ public final class Backends {
             Map.of("grouped_mm", "hopper", "unsloth_triton", "portable", "native_torch", "cpu");
 
     private final List<BackendProvider> providers;
+    private final boolean compared;
 
     Backends(List<BackendProvider> providers) {
+        this(providers, true);
+    }
+
+    private Backends(List<BackendProvider> providers, boolean compared) {
         this.providers = providers.stream()
                 .sorted(Comparator.comparingInt(BackendProvider::preference).reversed())
                 .toList();
+        this.compared = compared;
     }
 
     /// All backends on the class path.
     public static Backends installed() {
         return new Backends(ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get).toList());
+    }
+
+    /// The same without the comparison with the reference: for tools that compare or time backends themselves, wrong ones too.
+    public Backends uncompared() {
+        return new Backends(providers, false);
     }
 
     /// What the environment asks for: `SLUICE_BACKEND`, else `UNSLOTH_MOE_BACKEND`, else `auto`.
@@ -57,7 +68,7 @@ public final class Backends {
     public Choice choose(String requested, Tuning tuning) {
         String wanted = requested.strip().toLowerCase(Locale.ROOT);
         String name = ALIASES.getOrDefault(wanted, wanted);
-        try (var examination = new Examination(reference())) {
+        try (var examination = new Examination(reference(), compared)) {
             return name.equals(AUTO) ? switch (tuning) {
                 case Tuning.Off() -> preferred(requested, providers, examination, List.of(), "");
                 case Tuning.Fastest fastest -> fastest(requested, fastest, examination);

@@ -12,8 +12,10 @@ final class Examination implements AutoCloseable {
     private String noReference;
 
     /// @param referenceProvider whose results are right, or null
-    Examination(BackendProvider referenceProvider) {
+    /// @param wanted whether backends are compared with it
+    Examination(BackendProvider referenceProvider, boolean wanted) {
         this.referenceProvider = referenceProvider;
+        this.noReference = !wanted ? "nobody asked for it" : referenceProvider == null ? "none is installed" : null;
     }
 
     /// What came of one backend.
@@ -73,7 +75,7 @@ final class Examination implements AutoCloseable {
 
     private boolean hasReference() {
         if (reference == null && noReference == null) {
-            noReference = referenceProvider == null ? "none is installed" : openReference();
+            noReference = openReference();
         }
         return reference != null;
     }

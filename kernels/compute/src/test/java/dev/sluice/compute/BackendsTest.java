@@ -116,6 +116,14 @@ class BackendsTest {
     }
 
     @Test
+    void backendThatIsNotToBeComparedIsTakenAsItIs() {
+        var all = new Backends(List.of(new CpuProvider(), new FakeProvider("hopper", 100, Fault.PRODUCTS_LEFT_UNWRITTEN)));
+        var choice = all.uncompared().choose("hopper");
+        choice.backend().close();
+        assertTrue(choice.decision().choice().reason().contains("not compared"), choice.decision().choice().reason());
+    }
+
+    @Test
     void backendIsTakenUncomparedWhereThereIsNoReference() {
         var choice = new Backends(List.of(new FakeProvider("hopper", 100, Fault.NONE))).choose("auto");
         choice.backend().close();

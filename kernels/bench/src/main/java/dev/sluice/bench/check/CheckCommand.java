@@ -44,7 +44,7 @@ public final class CheckCommand implements Callable<Integer> {
         if (cases < 1) {
             throw new Refusal("--cases should be at least 1, was " + cases);
         }
-        var choice = backend.open();
+        var choice = backend.openUncompared();
         try (var tested = choice.backend(); var reference = Backends.installed().choose("cpu").backend()) {
             var report = new Report(spec.commandLine().getOut(), json, choice);
             report.head("reference: cpu, " + reference.description() + "; seed " + seed,
