@@ -66,17 +66,25 @@ record AttentionOperations(Backend backend, ModelShape model, int tokens, int ra
         }));
     }
 
+    /// Over all earlier tokens, and over a window where some of the model's layers have one.
     private void attention(List<Operation> all) {
-        double pairs = tokens * (tokens + 1.0) / 2;
+        attention(all, "attention", 0, tokens * (tokens + 1.0) / 2);
+        if (model.window() > 0) {
+            double seen = Math.min(model.window(), tokens);
+            attention(all, "windowed attention", model.window(), seen * tokens - seen * (seen - 1) / 2);
+        }
+    }
+
+    private void attention(List<Operation> all, String name, int window, double pairs) {
         double flops = 2 * pairs * model.heads();
         double bytes = element() * tokens * (model.queryRow() + model.keyRow() + model.valueRow() + model.outputRow())
                 + 4.0 * tokens * model.heads();
-        all.add(new Operation("attention forward", flops * (model.keyWidth() + model.valueWidth()), bytes, (tensors, scratch) -> {
-            var one = new Heads(tensors);
+        all.add(new Operation(name + " forward", flops * (model.keyWidth() + model.valueWidth()), bytes, (tensors, scratch) -> {
+            var one = new Heads(tensors, window);
             return () -> backend.attention().forward(one.q, one.k, one.v, one.segments, one.shape, one.out, one.lse, scratch);
         }));
-        all.add(new Operation("attention backward", flops * (3 * model.keyWidth() + 2 * model.valueWidth()), 2 * bytes, (tensors, scratch) -> {
-            var one = new Heads(tensors);
+        all.add(new Operation(name + " backward", flops * (3 * model.keyWidth() + 2 * model.valueWidth()), 2 * bytes, (tensors, scratch) -> {
+            var one = new Heads(tensors, window);
             backend.attention().forward(one.q, one.k, one.v, one.segments, one.shape, one.out, one.lse, scratch);
             var dOut = tensors.activations("dOut", 1, tokens, model.heads(), model.valueWidth());
             var dq = tensors.zeros("dq", backend.activationType(), one.q.shape());
@@ -93,10 +101,11 @@ record AttentionOperations(Backend backend, ModelShape model, int tokens, int ra
         private final Tensor out;
         private final Tensor lse;
         private final Segments segments;
-        private final Shape shape = new Shape(model.heads(), model.kvHeads(), model.keyWidth(), model.valueWidth(),
-                (float) (1 / Math.sqrt(model.keyWidth())), 0, null);
+        private final Shape shape;
 
-        Heads(RandomTensors tensors) {
+        Heads(RandomTensors tensors, int window) {
+            shape = new Shape(model.heads(), model.kvHeads(), model.keyWidth(), model.valueWidth(), (float) (1 / Math.sqrt(model.keyWidth())),
+                    window, null);
             q = tensors.activations("q", 1, tokens, model.heads(), model.keyWidth());
             k = tensors.activations("k", 1, tokens, model.kvHeads(), model.keyWidth());
             v = tensors.activations("v", 1, tokens, model.kvHeads(), model.valueWidth());

@@ -29,7 +29,7 @@ import picocli.CommandLine.Spec;
 @Command(name = "kernels", description = "Times each operation at the shapes of a model's layer, head and optimiser, beside its floor.",
         mixinStandardHelpOptions = true)
 public final class KernelsCommand implements Callable<Integer> {
-    private static final String HEAD = " tokens  operation               median ms     min ms     max ms   GFLOP/s      GB/s   floor ms  floor/ms  sets";
+    private static final String HEAD = " tokens  operation                    median ms     min ms     max ms   GFLOP/s      GB/s   floor ms  floor/ms  sets";
 
     @Option(names = "--model", defaultValue = "qwen3-30b-a3b", description = "as for step; only config.json is read (default: ${DEFAULT-VALUE})")
     private String model;
@@ -87,7 +87,7 @@ public final class KernelsCommand implements Callable<Integer> {
     private void report(Report report, int count, Work work, Timing timing, Ceiling limit) {
         double median = timing.time().median();
         double floor = work.seconds(limit) * 1e3;
-        String row = String.format(Locale.ROOT, "%7d  %-22s %10.4f %10.4f %10.4f %9.1f %9.1f %10.4f %8.1f%%  %4d", count, work.name(), median,
+        String row = String.format(Locale.ROOT, "%7d  %-27s %10.4f %10.4f %10.4f %9.1f %9.1f %10.4f %8.1f%%  %4d", count, work.name(), median,
                 timing.time().min(), timing.time().max(), work.flops() / median / 1e6, work.bytes() / median / 1e6, floor, 100 * floor / median,
                 timing.copies());
         ObjectNode object = JsonNodeFactory.instance.objectNode();
