@@ -18,6 +18,8 @@ final class CheckingSource extends StoredSource {
     private static final Set<ElementType> WEIGHTS =
             EnumSet.of(ElementType.F32, ElementType.BF16, ElementType.F16, ElementType.F8_E4M3);
     private static final int SHOWN = 6;
+    /// Looking further would tell nobody more, and a hostile configuration can ask for billions of tensors.
+    private static final int MOST = 1000;
 
     private final List<String> faults = new ArrayList<>();
     private final Set<String> read = new HashSet<>();
@@ -33,7 +35,7 @@ final class CheckingSource extends StoredSource {
         return null;
     }
 
-    /// @throws InvalidFileException naming the first faults and how many there are
+    /// @throws InvalidFileException naming the first faults and how many there are, or were when looking ended
     void requireNoFaults() {
         if (!faults.isEmpty()) {
             String more = faults.size() > SHOWN ? " and " + (faults.size() - SHOWN) + " more" : "";
@@ -119,5 +121,8 @@ final class CheckingSource extends StoredSource {
     private void fault(Path file, String fault) {
         faultyFile = faults.isEmpty() ? file : faultyFile;
         faults.add(fault);
+        if (faults.size() == MOST) {
+            requireNoFaults();
+        }
     }
 }

@@ -196,7 +196,8 @@ final class WeightTree {
     /// A stack of experts from one fused tensor, or from the experts' own: each one's modules behind one another.
     private Weight stack(int layer, String fused, Arrangement arrangement, List<String> modules, long[] shape) {
         var parts = new ArrayList<Part>();
-        boolean usuallyFused = arrangement != Arrangement.PLAIN;
+        boolean ownNames = names.of(DecoderModule.STORED_GATE_UP).equals(names.of(DecoderModule.FUSED_GATE_UP));
+        boolean usuallyFused = arrangement != Arrangement.PLAIN || !ownNames;
         if (source.has(fused) || usuallyFused && !source.has(names.inExpert(layer, modules.getFirst(), 0) + ".weight")) {
             parts.add(new Part(fused, shape, arrangement));
         } else {
