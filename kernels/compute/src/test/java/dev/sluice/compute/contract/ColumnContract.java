@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -19,7 +18,7 @@ public interface ColumnContract extends Contract {
     default void scaleMultipliesInPlace(int count) {
         try (var world = world(count)) {
             var x = world.activations("x", 1, count);
-            orSkip(() -> world.backend().elementwise().scale(x.tensor(), 2.5f));
+            world.backend().elementwise().scale(x.tensor(), 2.5f);
             world.assertClose(x.tensor(), Arrays.stream(x.values()).map(value -> 2.5 * value).toArray());
         }
     }
@@ -31,7 +30,7 @@ public interface ColumnContract extends Contract {
             var x = world.activations("x", 2, count);
             var gradient = world.activations("gradient", 1, count);
             var out = world.output("out", count);
-            orSkip(() -> world.backend().elementwise().clamp(x.tensor(), 1.5f, out));
+            world.backend().elementwise().clamp(x.tensor(), 1.5f, out);
             assertArrayEquals(Arrays.stream(x.values()).map(value -> Math.clamp(value, -1.5, 1.5)).toArray(), world.read(out));
             world.backend().elementwise().clampBackward(gradient.tensor(), x.tensor(), 1.5f);
             assertArrayEquals(IntStream.range(0, count).mapToDouble(i -> Math.abs(x.values()[i]) > 1.5 ? 0 : gradient.values()[i])
@@ -45,7 +44,7 @@ public interface ColumnContract extends Contract {
         try (var world = world(tokens + heads)) {
             var source = world.activations("source", 1, tokens, 1, width);
             var target = world.activations("target", 1, tokens, heads, toWidth);
-            orSkip(() -> world.backend().elementwise().copyColumns(source.tensor(), from, target.tensor(), to, columns));
+            world.backend().elementwise().copyColumns(source.tensor(), from, target.tensor(), to, columns);
             double[] wanted = target.values().clone();
             for (int row = 0; row < tokens * heads; row++) {
                 System.arraycopy(source.values(), row / heads * width + from, wanted, row * toWidth + to, columns);
@@ -60,7 +59,7 @@ public interface ColumnContract extends Contract {
         try (var world = world(tokens * 2L + heads)) {
             var source = world.activations("source", 1, tokens, heads, width);
             var target = world.activations("target", 1, tokens, 1, toWidth);
-            orSkip(() -> world.backend().elementwise().sumColumns(source.tensor(), from, target.tensor(), to, columns));
+            world.backend().elementwise().sumColumns(source.tensor(), from, target.tensor(), to, columns);
             double[] wanted = target.values().clone();
             for (int token = 0; token < tokens; token++) {
                 for (int c = 0; c < columns; c++) {
@@ -80,9 +79,8 @@ public interface ColumnContract extends Contract {
         try (var world = world(1)) {
             var narrow = world.activations("narrow", 1, 4, 8).tensor();
             var wide = world.activations("wide", 1, 4, 16).tensor();
-            var error = assertThrows(RuntimeException.class,
+            var error = assertThrows(IllegalArgumentException.class,
                     () -> world.backend().elementwise().copyColumns(wide, 0, narrow, 2, 7));
-            Assumptions.assumeFalse(error instanceof UnsupportedOperationException, error.getMessage());
             assertTrue(error.getMessage().contains("copy columns") && error.getMessage().contains("narrow"), error.getMessage());
         }
     }

@@ -1,7 +1,6 @@
 package dev.sluice.compute.contract;
 
 import dev.sluice.compute.Backend;
-import org.junit.jupiter.api.Assumptions;
 
 /// What the parts of the backend contract share.
 public interface Contract {
@@ -14,15 +13,5 @@ public interface Contract {
 
     default World world(long seed) {
         return new World(backend(), tolerance(), seed);
-    }
-
-    /// Runs operations that only some families of models need. A backend may not have them yet and say so; the test is then
-    /// skipped with what it says.
-    default void orSkip(Runnable operations) {
-        try {
-            operations.run();
-        } catch (UnsupportedOperationException e) {
-            Assumptions.abort(e.getMessage());
-        }
     }
 }

@@ -39,7 +39,7 @@ public interface ConvolutionContract extends Contract {
                     }
                 }
             }
-            orSkip(() -> world.backend().convolution().forward(x.tensor(), segments, taps.tensor(), biased ? bias.tensor() : null, y));
+            world.backend().convolution().forward(x.tensor(), segments, taps.tensor(), biased ? bias.tensor() : null, y);
             world.assertClose(y, graph.values(results));
             world.backend().convolution().backward(dy.tensor(), segments, taps.tensor(), dx);
             world.assertClose(dx, Autograd.pick(graph.backward(results, dy.values()), nodes));
@@ -53,7 +53,7 @@ public interface ConvolutionContract extends Contract {
             var x = world.activations("x", 1, 6, 4);
             var whole = world.output("whole", 6, 4);
             var parts = world.output("parts", 6, 4);
-            orSkip(() -> world.backend().convolution().forward(x.tensor(), world.segments(6), taps.tensor(), null, whole));
+            world.backend().convolution().forward(x.tensor(), world.segments(6), taps.tensor(), null, whole);
             world.backend().convolution().forward(x.tensor(), world.segments(4, 2), taps.tensor(), null, parts);
             double[] one = world.read(whole);
             double[] two = world.read(parts);

@@ -75,7 +75,7 @@ public interface ExpertContract extends Contract {
     default void expertsMayHaveBiasesAndOtherActivations(GatedActivation activation, int tokens) {
         try (var world = world(tokens + activation.ordinal())) {
             var layer = new Case(world, RoutingTwin.random(world, tokens, 2, 5, 0, 5), 5, 8, 8, activation, true);
-            orSkip(layer::assertForwardAndBackward);
+            layer.assertForwardAndBackward();
         }
     }
 
