@@ -11,9 +11,11 @@ final class LoraGradient {
     private static final int WIDE_RANK = TileSizes.of("LORA_GRADIENT_WIDE_RANK");
     private static final int THREADS = TileSizes.of("LORA_GRADIENT_THREADS");
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
+    private static final int ROWS = TileSizes.of("LORA_GRADIENT_ROWS");
+    private static final int STAGES = TileSizes.of("LORA_GRADIENT_STAGES");
     /// Blocks that fill a large GPU, and the fewest rows worth a block of their own.
     private static final int ENOUGH_BLOCKS = 264;
-    private static final int LEAST_ROWS = 256;
+    private static final int LEAST_ROWS = 128;
 
     private final Device device;
     private final Scope scratch;
@@ -82,6 +84,7 @@ final class LoraGradient {
         try (var own = scratch.child("lora.gradient")) {
             var partials = splits == 1 ? null : own.allocate("partials", DType.FLOAT32, splits, gradient.elements());
             device.launch(narrow ? "lora_gradient_narrow" : "lora_gradient_wide").grid(blocks, experts, splits).block(THREADS)
+                    .sharedBytes(STAGES * ROWS * 2 * (FEATURES + (narrow ? NARROW_RANK : WIDE_RANK)))
                     .pointer(wide).pointer(map, mapFrom).pointer(z).pointer(offsets).pointerAndFormat(gradient).pointer(partials)
                     .pointer(limit).int32(limitOffset).int32(rows).int32(features).int32(stride).int32(rank).flag(transposed).run();
             if (splits > 1) {
