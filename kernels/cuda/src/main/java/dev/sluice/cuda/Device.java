@@ -20,6 +20,8 @@ final class Device implements AutoCloseable {
     /// How names of kernels in the hopper image begin.
     private static final List<String> HOPPER_PREFIXES = List.of("hopper_", "flash_");
     private static final int DYNAMIC_SHARED_BYTES = 8;
+    private static final int SHARED_MEMORY_CARVEOUT = 9;
+    private static final int ALL_SHARED = 100;
     private static final int DEFAULT_SHARED_BYTES = 48 * 1024;
 
     private final DriverLibrary library;
@@ -151,6 +153,8 @@ final class Device implements AutoCloseable {
     void run(Kernel kernel, String detail, DriverLibrary.Shape shape, MemorySegment arguments) {
         if (shape.sharedBytes() > kernel.sharedBytes) {
             JCudaDriver.cuFuncSetAttribute(kernel.function, DYNAMIC_SHARED_BYTES, shape.sharedBytes());
+            // Left to itself the driver may keep most of the memory as cache, and fewer blocks fit a multiprocessor.
+            JCudaDriver.cuFuncSetAttribute(kernel.function, SHARED_MEMORY_CARVEOUT, ALL_SHARED);
             kernel.sharedBytes = shape.sharedBytes();
         }
         if (times == null) {

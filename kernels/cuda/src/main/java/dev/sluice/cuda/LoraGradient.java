@@ -84,7 +84,7 @@ final class LoraGradient {
         try (var own = scratch.child("lora.gradient")) {
             var partials = splits == 1 ? null : own.allocate("partials", DType.FLOAT32, splits, gradient.elements());
             device.launch(narrow ? "lora_gradient_narrow" : "lora_gradient_wide").grid(blocks, experts, splits).block(THREADS)
-                    .sharedBytes(STAGES * ROWS * 2 * (FEATURES + (narrow ? NARROW_RANK : WIDE_RANK)))
+                    .detail(sizes(features, rank)).sharedBytes(STAGES * ROWS * 2 * (FEATURES + (narrow ? NARROW_RANK : WIDE_RANK)))
                     .pointer(wide).pointer(map, mapFrom).pointer(z).pointer(offsets).pointerAndFormat(gradient).pointer(partials)
                     .pointer(limit).int32(limitOffset).int32(rows).int32(features).int32(stride).int32(rank).flag(transposed).run();
             if (splits > 1) {
@@ -92,5 +92,10 @@ final class LoraGradient {
                         .pointer(partials).pointerAndFormat(gradient).int64(gradient.elements()).int32(splits).run();
             }
         }
+    }
+
+    /// Its sizes, where times are taken.
+    private String sizes(long features, long rank) {
+        return KernelTimes.WANTED ? (offsets == null ? " rows=" + rows : " rows=grouped") + " features=" + features + " rank=" + rank : "";
     }
 }
