@@ -80,5 +80,21 @@ public interface TrainerConfig {
         /// Silence of both the device thread and the lease thread after which the liveness probe fails.
         @WithDefault("PT5M")
         Duration stalledAfter();
+
+        /// How runs use memory. It decides how fast they are, never what they train.
+        Memory memory();
+    }
+
+    /// Keys `sluice.trainer.memory.*`.
+    interface Memory {
+
+        /// What every layer keeps for the backward pass; the rest is computed again. `input` keeps its input, `attn` also attention's
+        /// result, `mid` also the stream between its halves, `qkv` also the projections, `all` everything. `auto` chooses layer by layer
+        /// what fits.
+        @WithDefault("auto")
+        String policy();
+
+        /// GiB that a run may hold in the backend's memory, base model included. Absent: what is free.
+        Optional<Double> budget();
     }
 }

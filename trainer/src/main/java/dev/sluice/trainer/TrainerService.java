@@ -7,6 +7,7 @@ import dev.sluice.contracts.store.ArtifactStore;
 import dev.sluice.contracts.topic.TopicAdmin;
 import dev.sluice.contracts.topic.Topics;
 import dev.sluice.contracts.wire.EventWriter;
+import dev.sluice.model.decoder.MemoryWish;
 import dev.sluice.trainer.control.ControlLog;
 import dev.sluice.trainer.device.Device;
 import dev.sluice.trainer.observe.Pulse;
@@ -135,7 +136,8 @@ public class TrainerService implements TrainerView {
                 var control = new ControlLog(connection, topics)) {
             var shop = new Workshop(device, config.backend().orElseGet(() -> Backends.requested(System.getenv())),
                     ModelRoots.of(config.models().orElse(List.of())), prepared, table, store, events, progress, metrics, pulse, config.graphs(),
-                    config.scratch(), config.trainer().checkpointInterval(), version);
+                    config.scratch(), config.trainer().checkpointInterval(),
+                    MemoryWish.of(config.trainer().memory().policy(), config.trainer().memory().budget().orElse(null)), version);
             var claims = new Claims(connection, topics, events, table, owner, config.trainer().lease(), pulse);
             if (awaitLoaded(table, control)) {
                 metrics.countJobs(table::count);

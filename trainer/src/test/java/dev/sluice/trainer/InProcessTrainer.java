@@ -1,6 +1,7 @@
 package dev.sluice.trainer;
 
 import dev.sluice.contracts.wire.EventWriter;
+import dev.sluice.model.decoder.MemoryWish;
 import dev.sluice.trainer.control.ControlLog;
 import dev.sluice.trainer.device.Device;
 import dev.sluice.trainer.fixture.TestPipeline;
@@ -46,7 +47,7 @@ final class InProcessTrainer implements AutoCloseable {
                 var progress = new ProgressLog(connection, events);
                 var control = new ControlLog(connection, topics)) {
             var shop = new Workshop(device, "cpu", ModelRoots.of(List.of()), prepared, table, pipeline.store(), events, progress, metrics,
-                    pulse, true, pipeline.folder().resolve("scratch-" + owner), Duration.ofMinutes(1), "test");
+                    pulse, true, pipeline.folder().resolve("scratch-" + owner), Duration.ofMinutes(1), MemoryWish.AUTO, "test");
             var claims = new Claims(connection, topics, events, table, owner, LEASE, pulse);
             table.awaitLoaded(Duration.ofSeconds(30));
             control.awaitLoaded(Duration.ofSeconds(30));

@@ -41,15 +41,17 @@ class TrainerConfigTest {
         assertEquals(Duration.ofSeconds(30), config.trainer().retryAfter());
         assertEquals(Duration.ofMinutes(4), config.trainer().grace());
         assertEquals(Duration.ofMinutes(5), config.trainer().stalledAfter());
+        assertEquals("auto", config.trainer().memory().policy());
+        assertEquals(Optional.empty(), config.trainer().memory().budget());
     }
 
     @Test
     void noOtherKeyExists() {
-        Set<String> keys = Stream.of(TrainerConfig.class, TrainerConfig.Trainer.class)
+        Set<String> keys = Stream.of(TrainerConfig.class, TrainerConfig.Trainer.class, TrainerConfig.Memory.class)
                 .flatMap(type -> Arrays.stream(type.getDeclaredMethods())).map(method -> method.getName())
                 .filter(name -> !name.startsWith("$")).collect(Collectors.toCollection(TreeSet::new));
         assertEquals(Set.of("topicPrefix", "replicationFactor", "store", "models", "backend", "tune", "speeds", "graphs", "scratch", "trainer", "name", "lease",
-                "checkpointInterval", "retryAfter", "grace", "stalledAfter"), keys);
+                "checkpointInterval", "retryAfter", "grace", "stalledAfter", "memory", "policy", "budget"), keys);
     }
 
     @Test

@@ -55,14 +55,15 @@ public interface Backend extends AutoCloseable {
         return Replay.NONE;
     }
 
-    /// Scratch memory that a product with a packed weight takes because it is packed.
-    ///
-    /// @param numbers how many the weight stands for, in all its matrices
-    default long unpackedBytes(long numbers) {
-        return 0;
-    }
-
     MemoryStatus memory();
+
+    /// Bytes that plans should leave alone of those that are free: what memory rounds up and the driver takes, and where the memory is
+    /// not the backend's own, what others will want.
+    long reserve();
+
+    /// A backend that measures what a micro-batch takes: its scopes hand out tensors without memory, and its operations take the
+    /// scratch memory that this backend's do and compute nothing. Belongs to the same thread and must be closed before this one.
+    Backend dryRun();
 
     /// Opens a region of device memory.
     Scope scope(Lifetime lifetime, String name);

@@ -2,6 +2,7 @@ package dev.sluice.cuda;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.DryScope;
 import dev.sluice.compute.Fingerprint;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
@@ -28,6 +29,9 @@ import java.util.stream.Collectors;
 
 /// An NVIDIA GPU. Activations are bf16, sums float32; operations run in call order on one stream.
 final class CudaBackend implements Backend {
+    /// Regions of weights, of a run and of a step are backed up to 256 MiB ahead each; as much again for the driver.
+    private static final long RESERVE = 1L << 30;
+
     private final String name;
     private final Device device;
     private final DeviceMemory memory;
@@ -44,11 +48,12 @@ final class CudaBackend implements Backend {
     private final OptimizerOps optimizer;
     private boolean open = true;
 
+    /// @param device a dry one for a dry run
     CudaBackend(String name, Device device) {
         this.name = name;
         this.device = device;
-        this.memory = new DeviceMemory(device);
-        this.staging = new Staging(device);
+        this.memory = device.dry() ? null : new DeviceMemory(device);
+        this.staging = device.dry() ? null : new Staging(device);
         this.elementwise = new CudaElementwise(device);
         this.norm = new CudaNorm(device);
         this.rotary = new CudaRotary(device);
@@ -82,29 +87,39 @@ final class CudaBackend implements Backend {
     }
 
     @Override
-    public long unpackedBytes(long numbers) {
-        return FrozenMatrix.scratchBytes(numbers);
+    public MemoryStatus memory() {
+        return device.dry() ? new MemoryStatus(device.gpu().memoryBytes(), device.gpu().memoryBytes()) : memory.status();
     }
 
     @Override
-    public MemoryStatus memory() {
-        return memory.status();
+    public long reserve() {
+        return RESERVE;
+    }
+
+    @Override
+    public Backend dryRun() {
+        return new CudaBackend(name, Device.dry(device.gpu(), device.hopper()));
     }
 
     @Override
     public Scope scope(Lifetime lifetime, String scopeName) {
-        return memory.scope(lifetime, scopeName);
+        return device.dry() ? new DryScope(scopeName, lifetime, Region.ALIGNMENT) : memory.scope(lifetime, scopeName);
     }
 
     @Override
     public void upload(MemorySegment host, Tensor tensor) {
         checkSize("upload", host, tensor);
-        staging.upload(host, tensor.address());
+        if (!device.dry()) {
+            staging.upload(host, tensor.address());
+        }
     }
 
     @Override
     public void download(Tensor tensor, MemorySegment host) {
         checkSize("download", host, tensor);
+        if (device.dry()) {
+            throw new UnsupportedOperationException("a dry run has no numbers: " + tensor);
+        }
         staging.download(tensor.address(), host);
         device.checkFault();
     }
@@ -200,8 +215,10 @@ final class CudaBackend implements Backend {
             open = false;
             try {
                 device.synchronize();
-                staging.close();
-                memory.close();
+                if (!device.dry()) {
+                    staging.close();
+                    memory.close();
+                }
             } finally {
                 device.close();
             }

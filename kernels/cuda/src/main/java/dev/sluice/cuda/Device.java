@@ -98,6 +98,28 @@ final class Device implements AutoCloseable {
         drawnTiles = hopper() ? new TileCounter() : null;
     }
 
+    /// A device on which nothing is launched and that has no memory: what is left of an operation are its checks and its allocations.
+    ///
+    /// @param hopper whether to take the Hopper kernels' ways
+    private Device(Gpu gpu, boolean hopper) {
+        this.library = null;
+        this.gpu = gpu;
+        this.fault = null;
+        this.drawnTiles = null;
+        if (hopper) {
+            modules.put(HopperProvider.NAME, null);
+        }
+        this.tensorMaps = new TensorMaps();
+    }
+
+    static Device dry(Gpu gpu, boolean hopper) {
+        return new Device(gpu, hopper);
+    }
+
+    boolean dry() {
+        return library == null;
+    }
+
     DriverLibrary library() {
         return library;
     }
@@ -122,7 +144,7 @@ final class Device implements AutoCloseable {
 
     /// Address of the counter from which the Hopper products draw their tiles.
     long drawnTiles() {
-        return drawnTiles.address();
+        return dry() ? 0 : drawnTiles.address();
     }
 
     int multiprocessors() {
@@ -145,12 +167,18 @@ final class Device implements AutoCloseable {
 
     private Kernel find(String name) {
         var function = new Function();
+        if (dry()) {
+            return new Kernel(name, function);
+        }
         String image = HOPPER_PREFIXES.stream().anyMatch(name::startsWith) ? HopperProvider.NAME : PortableProvider.NAME;
         JCudaDriver.cuModuleGetFunction(function, modules.get(image), name);
         return new Kernel(name, function);
     }
 
     void run(Kernel kernel, String detail, DriverLibrary.Shape shape, MemorySegment arguments) {
+        if (dry()) {
+            return;
+        }
         if (shape.sharedBytes() > kernel.sharedBytes) {
             JCudaDriver.cuFuncSetAttribute(kernel.function, DYNAMIC_SHARED_BYTES, shape.sharedBytes());
             // Left to itself the driver may keep most of the memory as cache, and fewer blocks fit a multiprocessor.
@@ -198,7 +226,7 @@ final class Device implements AutoCloseable {
 
     void fill(long address, byte value, long bytes) {
         checkThread();
-        if (bytes > 0) {
+        if (bytes > 0 && !dry()) {
             library.fill(address, value, bytes, stream());
         }
     }
@@ -206,16 +234,20 @@ final class Device implements AutoCloseable {
     void synchronize() {
         checkThread();
         refuseWhileRecording("waiting for the device");
-        JCudaDriver.cuStreamSynchronize(stream);
+        if (!dry()) {
+            JCudaDriver.cuStreamSynchronize(stream);
+        }
     }
 
     /// Throws what an earlier kernel reported; to be called after waiting for it.
     void checkFault() {
-        fault.check();
+        if (!dry()) {
+            fault.check();
+        }
     }
 
     long faultAddress() {
-        return fault.address();
+        return dry() ? 0 : fault.address();
     }
 
     void checkThread() {
@@ -238,11 +270,16 @@ final class Device implements AutoCloseable {
             times.close();
         }
         launchMemory.close();
-        fault.close();
         if (tensorMaps != null) {
             tensorMaps.close();
+        }
+        if (dry()) {
+            return;
+        }
+        if (drawnTiles != null) {
             drawnTiles.close();
         }
+        fault.close();
         JCudaDriver.cuStreamDestroy(stream);
         modules.values().forEach(JCudaDriver::cuModuleUnload);
         JCudaDriver.cuDevicePrimaryCtxRelease(handle);

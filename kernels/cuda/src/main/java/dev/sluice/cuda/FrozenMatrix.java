@@ -27,11 +27,6 @@ final class FrozenMatrix {
         this.device = device;
     }
 
-    /// Bytes of scratch memory that a packed weight of that many numbers takes.
-    static long scratchBytes(long numbers) {
-        return DType.BFLOAT16.bytes(numbers);
-    }
-
     /// One matrix.
     ///
     /// @return BFLOAT16 [out, in]; in `scratch` where the weight is packed

@@ -6,7 +6,7 @@ import java.util.List;
 /// Contiguous addresses that memory is bumped out of, backed as they are first used.
 final class Region {
     /// Every tensor begins at a multiple of this many bytes: the widest access of any kernel, and a row of the L2 cache.
-    private static final long ALIGNMENT = 256;
+    static final long ALIGNMENT = 256;
     private static final long LARGEST_STEP = 256L << 20;
 
     private final VirtualMemory memory;

@@ -13,7 +13,9 @@ import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Weight;
 import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
+import dev.sluice.model.decoder.ActivationLevel;
 import dev.sluice.model.decoder.MemoryPlan;
+import dev.sluice.model.decoder.MemoryWish;
 import dev.sluice.model.evaluation.Evaluation;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.lora.LoraSettings;
@@ -161,7 +163,7 @@ class BaseModelTest {
     void planKnowsTheWeightsAndRefusesWithNumbers() {
         Path path = SyntheticModel.sparse(4, 2, 16).write(folder);
         var settings = LoraSettings.of(2, 4, List.of("q_proj"), List.of("mlp.experts.down_proj"));
-        var plan = MemoryPlan.of(path, DType.FLOAT32, settings, true);
+        var plan = MemoryPlan.of(path, backend, Quantization.NONE, settings);
         try (var model = BaseModel.load(path, backend)) {
             assertEquals(2 * ((32 + 32) * 2 + 4 * (16 + 32) * 2), plan.adapterParameters());
             assertEquals(plan.weightBytes(), 4L * (60 * 32 * 2 + 32 + 2 * (64 + 16 + 2 * 1024 + 2 * 512 + 128 + 4 * 3 * 512)));
@@ -169,9 +171,11 @@ class BaseModelTest {
             long padding = model.bytes() - plan.weightBytes();
             assertTrue(padding >= 0 && padding < 64 * 40, "padding " + padding);
         }
-        plan.requireFits(new MemoryStatus(1L << 30, 1L << 30), 1000);
-        var refusal = assertThrows(OutOfMemoryException.class, () -> plan.requireFits(new MemoryStatus(1L << 30, 1 << 20), 1000));
-        assertEquals(plan.totalBytes(1000), refusal.wantedBytes());
+        long least = plan.totalBytes(1000, plan.uniform(ActivationLevel.INPUT));
+        assertEquals(plan.uniform(ActivationLevel.INPUT), plan.choose(1000, MemoryWish.AUTO, new MemoryStatus(1L << 30, least)).policy());
+        var refusal = assertThrows(OutOfMemoryException.class,
+                () -> plan.choose(1000, MemoryWish.AUTO, new MemoryStatus(1L << 30, least - 1)));
+        assertEquals(least, refusal.wantedBytes());
         assertTrue(refusal.getMessage().contains("base weights 0.1 MiB"), refusal.getMessage());
     }
 
@@ -180,7 +184,7 @@ class BaseModelTest {
     void planKnowsWhatEveryFamilysWeightsTake(Path golden) {
         Path path = OracleCase.read(golden).model();
         var settings = LoraSettings.of(2, 4, List.of("q_proj", "q_b_proj"), List.of());
-        var plan = MemoryPlan.of(path, backend, Quantization.NONE, settings, true);
+        var plan = MemoryPlan.of(path, backend, Quantization.NONE, settings);
         try (var model = BaseModel.load(path, backend)) {
             long padding = model.bytes() - plan.weightBytes();
             assertTrue(padding >= 0 && padding < 64 * 300, model.bytes() + " bytes held, " + plan.weightBytes() + " planned");

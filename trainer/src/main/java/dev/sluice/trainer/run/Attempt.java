@@ -80,7 +80,7 @@ final class Attempt {
     private LoraTraining begin(Inputs inputs, int total) {
         try {
             return new LoraTraining(inputs.model(), inputs.start(), Settings.training(spec.training(), total),
-                    inputs.memory().policy(inputs.model().config().layers()));
+                    inputs.memory().policy());
         } catch (OutOfMemoryException e) {
             throw JobException.reject(JobCode.VRAM_ESTIMATE, e); // before the first step: the plan does not fit
         }

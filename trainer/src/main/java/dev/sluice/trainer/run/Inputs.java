@@ -10,6 +10,7 @@ import dev.sluice.contracts.job.ModelRef;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.Quantization;
+import dev.sluice.model.decoder.ActivationChoice;
 import dev.sluice.model.decoder.Workloads;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.trainer.fate.JobException;
@@ -20,9 +21,9 @@ import java.nio.file.Path;
 ///
 /// @param start the adapter before the first step
 /// @param modelRef the base model with its hash
-/// @param memory how the run uses memory
+/// @param memory what layers keep for the backward pass
 record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapter start, PreparedDataset prepared, TrainingRows rows,
-        MemoryChoice memory) {
+        ActivationChoice memory) {
 
     /// Loads them, cheap checks first: rows before the model.
     static Inputs load(Workshop shop, JobState job) throws InterruptedException {
@@ -37,7 +38,7 @@ record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapt
             Settings.checkPrecision(spec.training().precision(), backend.backend().activationType(), backend.decision().chosen());
             Quantization quantization = Settings.quantization(spec.model().quantize());
             var memory = MemoryChoice.of(folder, quantization, Settings.lora(spec.lora()), backend.backend(), rows.largestMicroBatch(),
-                    shop.device().holds(folder, hash, quantization));
+                    shop.device().holds(folder, hash, quantization), shop.memory());
             BaseModel model = shop.device().model(folder, hash, quantization);
             return new Inputs(backend, model, spec.model().pinned(hash), adapter(shop, model, spec), prepared, rows, memory);
         } catch (OutOfMemoryException e) {

@@ -1,6 +1,7 @@
 package dev.sluice.trainer.run;
 
-import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,9 +10,13 @@ import dev.sluice.compute.Backends;
 import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.contracts.job.Lora;
 import dev.sluice.model.Quantization;
+import dev.sluice.model.decoder.ActivationLevel;
+import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
+import dev.sluice.model.decoder.MemoryWish;
 import dev.sluice.model.lora.LoraSettings;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -19,6 +24,7 @@ import org.junit.jupiter.api.Test;
 class MemoryChoiceTest {
     private static final Path MODEL = Path.of(System.getProperty("sluice.golden"), "float32-dense-layers", "model");
     private static final LoraSettings LORA = Settings.lora(Lora.defaults());
+    private static final int TOKENS = 512;
     private static Backend backend;
 
     @BeforeAll
@@ -31,25 +37,52 @@ class MemoryChoiceTest {
         backend.close();
     }
 
-    /// Tokens for which the activations, kept or not, take `share` of the free memory.
-    private static int tokens(boolean checkpointing, double share) {
-        var plan = MemoryPlan.of(MODEL, backend.activationType(), LORA, checkpointing);
-        return (int) Math.min(Integer.MAX_VALUE, share * backend.memory().freeBytes() / plan.bytesPerToken());
+    private static ActivationPolicy choose(MemoryWish wish) {
+        return MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, TOKENS, false, wish).policy();
+    }
+
+    private static MemoryPlan plan() {
+        return MemoryPlan.of(MODEL, backend, Quantization.NONE, LORA);
+    }
+
+    private static long total(ActivationLevel level) {
+        return plan().totalBytes(TOKENS, plan().uniform(level));
     }
 
     @Test
     void aSmallBatchKeepsItsActivations() {
-        assertFalse(MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, 512, false).gradientCheckpointing());
+        assertEquals(plan().uniform(ActivationLevel.ALL), choose(MemoryWish.AUTO));
     }
 
     @Test
-    void aBatchThatWouldTakeMostOfTheMemoryIsComputedAgain() {
-        assertTrue(MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, tokens(false, 0.7), true).gradientCheckpointing());
+    void aLevelThatIsNamedIsKept() {
+        assertEquals(plan().uniform(ActivationLevel.MID), choose(MemoryWish.of("mid", null)));
+    }
+
+    @Test
+    void aBudgetIsFilledAndNotExceeded() {
+        for (var level : ActivationLevel.values()) {
+            assertEquals(plan().uniform(level), choose(new MemoryWish(null, total(level))));
+        }
+        long between = (total(ActivationLevel.QKV) + total(ActivationLevel.ALL)) / 2;
+        ActivationPolicy mixed = choose(new MemoryWish(null, between));
+        assertNotEquals(plan().uniform(ActivationLevel.QKV), mixed);
+        assertTrue(mixed.layers().containsAll(List.of(ActivationLevel.QKV, ActivationLevel.ALL)), mixed.describe());
+        assertTrue(plan().totalBytes(TOKENS, mixed) <= between, mixed.describe());
     }
 
     @Test
     void aBatchThatFitsInNoWayIsRefusedWithTheNumbers() {
-        var failure = assertThrows(OutOfMemoryException.class, () -> MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, tokens(true, 1.5), false));
+        var wish = new MemoryWish(null, total(ActivationLevel.INPUT) - 1);
+        var failure = assertThrows(OutOfMemoryException.class, () -> choose(wish));
         assertTrue(failure.getMessage().contains("bytes, "), failure.getMessage());
+        var level = new MemoryWish(ActivationLevel.ALL, total(ActivationLevel.QKV));
+        assertThrows(OutOfMemoryException.class, () -> choose(level));
+    }
+
+    @Test
+    void unknownPolicyIsRefusedWithTheOnesThereAre() {
+        var failure = assertThrows(IllegalArgumentException.class, () -> MemoryWish.of("everything", null));
+        assertTrue(failure.getMessage().contains("auto or one of [input, attn, mid, qkv, all], was everything"), failure.getMessage());
     }
 }

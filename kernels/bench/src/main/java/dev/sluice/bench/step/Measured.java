@@ -1,10 +1,11 @@
 package dev.sluice.bench.step;
 
 import dev.sluice.bench.machine.Spread;
+import dev.sluice.model.decoder.ActivationChoice;
 
 /// Measured steps of one context.
 ///
-/// @param checkpointing layers were computed again in the backward pass
+/// @param choice what layers kept for the backward pass, and what was planned
 /// @param time of a step in milliseconds
 /// @param processorMillis user and system time of all threads, of an average step
 /// @param peakBytes most bytes of tensors at once: weights, adapter, optimiser and the largest step; no context, no reserve
@@ -14,5 +15,5 @@ import dev.sluice.bench.machine.Spread;
 /// @param loss of the last step
 /// @param replayed steps that ran as one recording
 /// @param launches of kernels in a step, replayed ones too; 0 on the CPU
-record Measured(int context, boolean checkpointing, Spread time, double processorMillis, long peakBytes, long deviceBytes,
+record Measured(int context, ActivationChoice choice, Spread time, double processorMillis, long peakBytes, long deviceBytes,
         long hostBytes, double firstLoss, double loss, long replayed, long launches) {}

@@ -61,7 +61,7 @@ public final class StepCommand implements Callable<Integer> {
                 var report = new Report(spec.commandLine().getOut(), json, choice);
                 try (var base = load(folder, chosen)) {
                     report.head(StepResult.model(folder, base.config(), kept(folder)), Report.describe(limit), StepResult.HEAD);
-                    return measure(folder, new StepRun(base, options), new StepResult(folder.name(), kept(folder), base.config().layers(),
+                    return measure(new StepRun(base, options), new StepResult(folder.name(), kept(folder), base.config().layers(),
                             chosen.activationType(), options, ShapeReader.read(fields), limit), report);
                 }
             }
@@ -97,11 +97,11 @@ public final class StepCommand implements Callable<Integer> {
     }
 
     /// Contexts that do not fit are said to, and the others still measured.
-    private int measure(ModelFolder folder, StepRun run, StepResult result, Report report) {
+    private int measure(StepRun run, StepResult result, Report report) {
         int refused = 0;
         for (int context : options.contexts) {
             try {
-                var measured = run.measure(folder.path(), context);
+                var measured = run.measure(context);
                 report.line(result.row(measured), result.json(measured));
             } catch (OutOfMemoryException e) {
                 refused++;

@@ -2,6 +2,7 @@ package dev.sluice.bench.step;
 
 import dev.sluice.bench.Refusal;
 import dev.sluice.model.Quantization;
+import dev.sluice.model.decoder.MemoryWish;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -26,9 +27,9 @@ final class StepOptions {
     @Option(names = "--learning-rate", defaultValue = "1e-4", description = "constant learning rate (default: ${DEFAULT-VALUE})")
     double learningRate;
 
-    @Option(names = "--gradient-checkpointing", defaultValue = "AUTO", description = "auto, on or off: compute layers again in the"
-            + " backward pass; auto keeps activations where the plan takes at most half of the free memory, or the budget (default: auto)")
-    Checkpointing checkpointing;
+    @Option(names = "--policy", defaultValue = "auto", description = "what layers keep for the backward pass: auto, input, attn, mid, qkv or"
+            + " all (default: ${DEFAULT-VALUE}, as much as fits)")
+    String policy;
 
     @Option(names = "--graphs", defaultValue = "ON", description = "on or off: record a step's launches as a CUDA graph and replay it; the"
             + " second step of a context records (default: on)")
@@ -38,14 +39,15 @@ final class StepOptions {
             + " loading (default: none)")
     Quantization quantization;
 
-    @Option(names = "--budget-gib", description = "refuse contexts whose plan takes more memory than this")
+    @Option(names = "--budget-gib", description = "most memory of weights, adapter, optimiser and activations together (default: what is free)")
     Double budget;
 
-    /// Whether layers are computed again.
-    enum Checkpointing {
-        AUTO,
-        ON,
-        OFF
+    MemoryWish memory() {
+        try {
+            return MemoryWish.of(policy, budget);
+        } catch (IllegalArgumentException e) {
+            throw new Refusal("--policy or --budget-gib: " + e.getMessage());
+        }
     }
 
     /// Whether steps are replayed.
@@ -62,6 +64,7 @@ final class StepOptions {
         require(documents >= 1, "--documents should be at least 1, was " + documents);
         require(learningRate > 0, "--learning-rate should be above 0, was " + learningRate);
         require(budget == null || budget > 0, "--budget-gib should be above 0, was " + budget);
+        memory();
         for (int context : contexts) {
             require(context >= 2 * documents, "--contexts " + context + ": " + documents + " documents need at least "
                     + 2 * documents + " tokens, because nothing predicts a document's first one");

@@ -17,8 +17,8 @@ import java.util.Locale;
 record StepResult(String model, String weights, int layers, DType type, StepOptions options, ModelShape shape,
         Ceiling ceiling) {
     static final String HEAD = "context  median ms     min ms     max ms  tokens/s  CPU ms  peak GiB  device GiB  host GiB  floor ms  floor/ms"
-            + "  activations  replayed  launches  first loss    loss";
-    private static final String ROW = "%7d %10.2f %10.2f %10.2f %9.0f %7.0f %9.3f %11s %9.2f %9.2f %8.1f%%  %-11s %9d %9d %11.5f %7.5f";
+            + "  replayed  launches  first loss    loss  planned GiB  activations";
+    private static final String ROW = "%7d %10.2f %10.2f %10.2f %9.0f %7.0f %9.3f %11s %9.2f %9.2f %8.1f%% %9d %9d %11.5f %7.5f %12.3f  %s";
 
     static String model(ModelFolder folder, DecoderConfig config, String weights) {
         return "model: " + folder.name() + ", " + config.modelType() + ", " + config.layers() + " layers, weights " + weights;
@@ -28,7 +28,8 @@ record StepResult(String model, String weights, int layers, DType type, StepOpti
         double floor = floor(one.context());
         return String.format(Locale.ROOT, ROW, one.context(), one.time().median(), one.time().min(), one.time().max(), tokensPerSecond(one),
                 one.processorMillis(), one.peakBytes() / 0x1p30, device(one), one.hostBytes() / 0x1p30, floor, 100 * floor / one.time().median(),
-                one.checkpointing() ? "again" : "kept", one.replayed(), one.launches(), one.firstLoss(), one.loss());
+                one.replayed(), one.launches(), one.firstLoss(), one.loss(), one.choice().totalBytes() / 0x1p30,
+                one.choice().policy().describe());
     }
 
     ObjectNode json(Measured one) {
@@ -39,7 +40,9 @@ record StepResult(String model, String weights, int layers, DType type, StepOpti
         json.put("cpu_ms", Report.rounded(one.processorMillis())).put("peak_gib", Report.rounded(one.peakBytes() / 0x1p30));
         json.put("device_gib", one.deviceBytes() == 0 ? null : Report.rounded(one.deviceBytes() / 0x1p30));
         json.put("host_gib", Report.rounded(one.hostBytes() / 0x1p30));
-        json.put("gradient_checkpointing", one.checkpointing()).put("floor_ms", Report.rounded(floor));
+        json.put("planned_gib", Report.rounded(one.choice().totalBytes() / 0x1p30)).put("policy", options.policy);
+        json.put("budget_gib", options.budget).put("activations", one.choice().policy().describe());
+        json.put("floor_ms", Report.rounded(floor));
         json.put("floor_share", Report.rounded(floor / one.time().median()));
         json.put("replayed", one.replayed()).put("launches", one.launches());
         return json.put("first_loss", Report.rounded(one.firstLoss())).put("loss", Report.rounded(one.loss()));

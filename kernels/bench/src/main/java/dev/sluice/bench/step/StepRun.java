@@ -6,8 +6,6 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
-import dev.sluice.model.decoder.ActivationLevel;
-import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.AdaptableModule;
 import dev.sluice.model.lora.Adapter;
@@ -16,7 +14,6 @@ import dev.sluice.model.training.LoraTraining;
 import dev.sluice.model.training.Schedule;
 import dev.sluice.model.training.StepReport;
 import dev.sluice.model.training.TrainingSettings;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -25,9 +22,6 @@ import java.util.stream.IntStream;
 
 /// Measures training steps of a loaded model, each context with a fresh optimiser.
 final class StepRun {
-    /// What the trainer gives to kept activations.
-    private static final double GENEROUS_SHARE = 0.5;
-
     private final BaseModel base;
     private final StepOptions options;
     private final Adapter adapter;
@@ -54,12 +48,11 @@ final class StepRun {
     }
 
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers if the plan or the run itself does not fit
-    Measured measure(Path folder, int context) {
-        boolean checkpointing = checkpointing(folder, context);
+    Measured measure(int context) {
+        var choice = MemoryPlan.of(base, adapter.settings()).choose(context, options.memory(), available());
         var settings = TrainingSettings.of(options.learningRate, Schedule.CONSTANT, 0, options.warmup + options.steps);
-        var policy = ActivationPolicy.uniform(checkpointing ? ActivationLevel.INPUT : ActivationLevel.ALL, base.config().layers());
         var rows = List.of(row(context));
-        try (var training = new LoraTraining(base, adapter, settings, policy)) {
+        try (var training = new LoraTraining(base, adapter, settings, choice.policy())) {
             if (options.graphs == StepOptions.Graphs.ON) {
                 training.replaySteps();
             }
@@ -68,7 +61,7 @@ final class StepRun {
             long launched = launches();
             var reports = IntStream.range(0, options.steps).mapToObj(_ -> training.step(rows)).toList();
             double processor = (HostMemory.processorMillis() - began) / options.steps;
-            return new Measured(context, checkpointing, Spread.of(reports.stream().mapToDouble(StepReport::milliseconds).toArray()),
+            return new Measured(context, choice, Spread.of(reports.stream().mapToDouble(StepReport::milliseconds).toArray()),
                     processor, base.bytes() + training.peakBytes(), deviceBytes(), HostMemory.peakBytes(),
                     (warm.isEmpty() ? reports : warm).getFirst().loss(), reports.getLast().loss(), training.replayed(),
                     (launches() - launched) / options.steps);
@@ -84,29 +77,10 @@ final class StepRun {
         return base.backend().activationType() == DType.FLOAT32 ? 0 : memory.totalBytes() - memory.freeBytes();
     }
 
-    private boolean checkpointing(Path folder, int context) {
-        MemoryPlan keeping = plan(folder, false);
-        MemoryStatus memory = available();
-        boolean again = switch (options.checkpointing) {
-            case ON -> true;
-            case OFF -> false;
-            case AUTO -> keeping.totalBytes(context) > (options.budget == null ? GENEROUS_SHARE : 1) * memory.freeBytes();
-        };
-        (again ? plan(folder, true) : keeping).requireFits(memory, context);
-        return again;
-    }
-
-    private MemoryPlan plan(Path folder, boolean checkpointing) {
-        DType type = base.backend().activationType();
-        return MemoryPlan.of(folder, type, adapter.settings(), checkpointing).withWeights(base.bytes());
-    }
-
     /// What a run may take, the loaded weights included.
     private MemoryStatus available() {
         MemoryStatus memory = base.backend().memory();
-        long free = Math.min(memory.totalBytes(), memory.freeBytes() + base.bytes());
-        long budget = options.budget == null ? free : Math.min(free, (long) (options.budget * (1 << 30)));
-        return new MemoryStatus(memory.totalBytes(), budget);
+        return new MemoryStatus(memory.totalBytes(), Math.min(memory.totalBytes(), memory.freeBytes() + base.bytes()));
     }
 
     private TokenRow row(int context) {

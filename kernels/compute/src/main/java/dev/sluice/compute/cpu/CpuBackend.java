@@ -89,6 +89,17 @@ public final class CpuBackend implements Backend {
         return HostMemory.status();
     }
 
+    /// Half of what is free: others on the machine want memory too.
+    @Override
+    public long reserve() {
+        return memory().freeBytes() / 2;
+    }
+
+    @Override
+    public Backend dryRun() {
+        return new CpuDryRun(this, workers.count());
+    }
+
     @Override
     public Scope scope(Lifetime lifetime, String name) {
         if (!open) {

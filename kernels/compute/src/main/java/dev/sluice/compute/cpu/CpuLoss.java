@@ -27,6 +27,11 @@ final class CpuLoss implements LossOps {
         this.linear = linear;
     }
 
+    /// Tokens whose logits exist at one time.
+    static int chunk(int vocabulary) {
+        return Math.clamp(LOGITS / vocabulary, 1, LONGEST_CHUNK);
+    }
+
     /// The head and the tensors of either call, checked.
     private record Call(LinearWeight head, long bias, Adapter lora, int tokens, long hidden, long labels, long nll) {
         static Call of(String operation, Tensor hidden, Linear head, Tensor labels, Tensor nll) {
@@ -57,7 +62,7 @@ final class CpuLoss implements LossOps {
         }
 
         int chunk() {
-            return Math.clamp(LOGITS / head.out(), 1, LONGEST_CHUNK);
+            return CpuLoss.chunk(head.out());
         }
 
         int rank() {

@@ -38,7 +38,11 @@ record ExpertBackward(Gemm gemm, ExpertCall call, long dOut, long x, long dRows,
 
     /// Floats of scratch memory per worker.
     static int scratch(ExpertCall call) {
-        return ROWS * (call.hidden() + 2 * call.width() + rank(call)) + call.widened();
+        return scratch(call.hidden(), call.width(), rank(call), call.widened());
+    }
+
+    static int scratch(int hidden, int width, int rank, int widened) {
+        return ROWS * (hidden + 2 * width + rank) + widened;
     }
 
     private static int rank(ExpertCall call) {

@@ -12,7 +12,11 @@ record ExpertForward(Gemm gemm, ExpertCall call, long x, long out) {
 
     /// Floats of scratch memory per worker: gathered inputs, activations, and what products need.
     static int scratch(ExpertCall call) {
-        return ROWS * (call.hidden() + call.width()) + call.widened();
+        return scratch(call.hidden(), call.width(), call.widened());
+    }
+
+    static int scratch(int hidden, int width, int widened) {
+        return ROWS * (hidden + width) + widened;
     }
 
     void run(ExpertRows run, long scratch) {

@@ -25,6 +25,11 @@ record LinearWeight(Matrix plain, PackedRows packed, int out, int in) {
         };
     }
 
+    /// Rows that are widened at a time, 0 where nothing is.
+    int widenedRows() {
+        return packed == null ? 0 : Math.clamp(WIDENED / in, 1, out);
+    }
+
     /// A product with some rows of the matrix.
     interface Product {
         /// @param rows the matrix's rows from `first` on
@@ -37,7 +42,7 @@ record LinearWeight(Matrix plain, PackedRows packed, int out, int in) {
             product.run(plain, 0);
             return;
         }
-        int height = Math.clamp(WIDENED / in, 1, out);
+        int height = widenedRows();
         try (var own = scratch.child("widened")) {
             long widened = own.allocate("weight", DType.FLOAT32, height, in).address();
             for (int first = 0; first < out; first += height) {

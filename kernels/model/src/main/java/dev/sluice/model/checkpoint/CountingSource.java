@@ -1,5 +1,7 @@
 package dev.sluice.model.checkpoint;
 
+import dev.sluice.compute.DryScope;
+import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
@@ -9,17 +11,16 @@ import dev.sluice.model.config.TensorNames;
 /// Adds up sizes without looking at any file.
 final class CountingSource implements WeightSource {
     private final Keeping keeping;
-    private long bytes;
+    private final DryScope scope = new DryScope("counted weights", Lifetime.PROCESS, 1);
 
     private CountingSource(Keeping keeping) {
         this.keeping = keeping;
     }
 
-    /// Bytes of a decoder's weights kept so.
-    static long bytes(DecoderConfig config, TensorNames names, Keeping keeping) {
+    /// A decoder's weights kept so.
+    static CountedWeights count(DecoderConfig config, TensorNames names, Keeping keeping) {
         var counting = new CountingSource(keeping);
-        WeightTree.build(config, names, counting);
-        return counting.bytes;
+        return new CountedWeights(WeightTree.build(config, names, counting), counting.scope.bytes());
     }
 
     @Override
@@ -34,14 +35,12 @@ final class CountingSource implements WeightSource {
 
     @Override
     public Tensor load(Wanted wanted) {
-        bytes = Math.addExact(bytes, keeping.bytes(wanted, null, 0));
-        return null;
+        return scope.allocate(wanted.name(), wanted.type(keeping.type()), wanted.shape());
     }
 
     @Override
     public Weight weight(Wanted wanted) {
         Packing packing = keeping.packing(wanted, null);
-        bytes = Math.addExact(bytes, keeping.bytes(wanted, packing, packing == null ? 0 : Nf4Matrix.groupSize(wanted)));
-        return new Weight.Dense(null);
+        return packing == null ? WeightSource.super.weight(wanted) : Nf4Loader.allocate(wanted, Nf4Matrix.groupSize(wanted), scope);
     }
 }

@@ -3,7 +3,6 @@ package dev.sluice.model.checkpoint;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Packing;
-import dev.sluice.compute.Tensor;
 import dev.sluice.model.Quantization;
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.model.checkpoint.WeightSource.Wanted;
@@ -24,10 +23,6 @@ record Keeping(DType type, Set<Packing> packings, Quantization quantization) {
         return keeping;
     }
 
-    static Keeping plain(DType type) {
-        return new Keeping(type, Set.of(), Quantization.NONE);
-    }
-
     /// The packing that a weight is kept in, or null where it is kept plain.
     ///
     /// @param stored the packing that it has in its checkpoint, or null
@@ -36,17 +31,5 @@ record Keeping(DType type, Set<Packing> packings, Quantization quantization) {
         boolean wide = !known || stored.numbersPerByte() < Packing.NF4.numbersPerByte();
         boolean quantized = quantization == Quantization.NF4 && wide && wanted.columns() % Packing.NF4.block() == 0;
         return quantized ? Packing.NF4 : known ? stored : null;
-    }
-
-    /// @param packing null where it is kept plain
-    /// @param groupSize scales that share a factor and an offset, in NF4
-    long bytes(Wanted wanted, Packing packing, int groupSize) {
-        long elements = Tensor.elements(wanted.name(), wanted.shape());
-        if (packing == null) {
-            return wanted.type(type).bytes(elements);
-        }
-        long scales = Math.multiplyExact(elements / wanted.columns(), packing.scales(wanted.columns()));
-        long groups = packing == Packing.NF4 ? DType.FLOAT32.bytes(2 * (scales / groupSize)) : 0;
-        return elements / packing.numbersPerByte() + packing.scaleType().bytes(scales) + groups;
     }
 }

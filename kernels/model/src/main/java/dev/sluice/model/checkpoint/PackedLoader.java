@@ -16,11 +16,19 @@ import java.lang.foreign.ValueLayout;
 
 /// Copies packed weights into a backend as they are: codes byte for byte, and a scale for every block of every row.
 record PackedLoader(Checkpoint checkpoint, Backend backend, Scope process) {
+    /// Room for a weight in a packing that checkpoints have.
+    static Weight.Packed allocate(Scope scope, Wanted wanted, Packing packing) {
+        int columns = wanted.columns();
+        return new Weight.Packed(packing,
+                scope.allocate(wanted.name(), DType.UINT8, lastDimension(wanted.shape(), columns / packing.numbersPerByte())),
+                scope.allocate(wanted.name() + ".scales", packing.scaleType(), lastDimension(wanted.shape(), packing.scales(columns))));
+    }
+
     Weight load(Wanted wanted, Packing packing) {
         int columns = wanted.columns();
-        Tensor codes = process.allocate(wanted.name(), DType.UINT8, lastDimension(wanted.shape(), columns / packing.numbersPerByte()));
-        Tensor scales = process.allocate(wanted.name() + ".scales", packing.scaleType(),
-                lastDimension(wanted.shape(), packing.scales(columns)));
+        Weight.Packed weight = allocate(process, wanted, packing);
+        Tensor codes = weight.codes();
+        Tensor scales = weight.scales();
         long row = 0;
         for (Part part : wanted.parts()) {
             long rows = Tensor.elements(part.name(), part.shape()) / columns;
@@ -31,7 +39,7 @@ record PackedLoader(Checkpoint checkpoint, Backend backend, Scope process) {
             }
             row += rows;
         }
-        return new Weight.Packed(packing, codes, scales);
+        return weight;
     }
 
     private static long[] lastDimension(long[] shape, long size) {

@@ -1,6 +1,7 @@
 package dev.sluice.model.checkpoint;
 
-import dev.sluice.compute.Backend;
+import dev.sluice.compute.DryScope;
+import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
@@ -11,31 +12,28 @@ import dev.sluice.model.safetensors.Checkpoint;
 /// Adds up what a backend will hold of a checkpoint.
 final class StoredCountingSource extends StoredSource {
     private final Keeping keeping;
-    private long bytes;
-    private long largestPacked;
+    private final DryScope scope = new DryScope("counted weights", Lifetime.PROCESS, 1);
 
     private StoredCountingSource(Checkpoint checkpoint, Keeping keeping) {
         super(checkpoint);
         this.keeping = keeping;
     }
 
-    static WeightBytes count(Checkpoint checkpoint, DecoderConfig config, TensorNames names, Backend backend, Keeping keeping) {
+    static CountedWeights count(Checkpoint checkpoint, DecoderConfig config, TensorNames names, Keeping keeping) {
         var counting = new StoredCountingSource(checkpoint, keeping);
-        WeightTree.build(config, names, counting);
-        return new WeightBytes(counting.bytes, backend.unpackedBytes(counting.largestPacked));
+        return new CountedWeights(WeightTree.build(config, names, counting), counting.scope.bytes());
     }
 
     @Override
     public Tensor load(Wanted wanted) {
-        bytes = Math.addExact(bytes, keeping.bytes(wanted, null, 0));
-        return null;
+        return scope.allocate(wanted.name(), wanted.type(keeping.type()), wanted.shape());
     }
 
     @Override
     public Weight weight(Wanted wanted) {
         Packing packing = keeping.packing(wanted, packing(wanted));
-        bytes = Math.addExact(bytes, keeping.bytes(wanted, packing, packing == Packing.NF4 ? groupSize(wanted) : 0));
-        largestPacked = packing == null ? largestPacked : Math.max(largestPacked, Tensor.elements(wanted.name(), wanted.shape()));
-        return new Weight.Dense(null);
+        return packing == null ? super.weight(wanted)
+                : packing == Packing.NF4 ? Nf4Loader.allocate(wanted, groupSize(wanted), scope)
+                : PackedLoader.allocate(scope, wanted, packing);
     }
 }

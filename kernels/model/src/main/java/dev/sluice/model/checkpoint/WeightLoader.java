@@ -1,7 +1,6 @@
 package dev.sluice.model.checkpoint;
 
 import dev.sluice.compute.Backend;
-import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
 import dev.sluice.compute.Scope;
@@ -20,19 +19,19 @@ public final class WeightLoader {
 
     private WeightLoader() {}
 
-    /// Bytes of a decoder's weights kept in that type.
-    public static long bytes(DecoderConfig config, TensorNames names, DType dtype) {
-        return CountingSource.bytes(config, names, Keeping.plain(dtype));
-    }
-
-    /// Bytes that a backend will hold of a checkpoint's weights.
+    /// What a backend will hold of a checkpoint's weights.
     ///
     /// @throws InvalidFileException if the files are missing or their headers damaged
     /// @throws dev.sluice.model.UnsupportedModelException if the backend does not multiply with the quantisation
-    public static WeightBytes bytes(Path folder, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization) {
+    public static CountedWeights count(Path folder, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization) {
         try (var checkpoint = Checkpoint.open(folder)) {
-            return StoredCountingSource.count(checkpoint, config, names, backend, Keeping.of(backend, quantization));
+            return StoredCountingSource.count(checkpoint, config, names, Keeping.of(backend, quantization));
         }
+    }
+
+    /// The same of weights that no checkpoint has packed, from the configuration alone.
+    public static CountedWeights count(DecoderConfig config, TensorNames names, Backend backend, Quantization quantization) {
+        return CountingSource.count(config, names, Keeping.of(backend, quantization));
     }
 
     /// @param process scope that owns the weights
@@ -46,7 +45,7 @@ public final class WeightLoader {
             if (!checking.unread().isEmpty()) {
                 LOG.log(System.Logger.Level.INFO, "{0}: not read: {1}", folder, checking.unread());
             }
-            requireMemory(folder, StoredCountingSource.count(checkpoint, config, names, backend, keeping).kept(), backend.memory());
+            requireMemory(folder, StoredCountingSource.count(checkpoint, config, names, keeping).bytes(), backend.memory());
             var weights = WeightTree.build(config, names, new LoadingSource(checkpoint, backend, keeping, process, staging));
             backend.synchronize();
             return weights;
@@ -60,7 +59,7 @@ public final class WeightLoader {
     public static DecoderWeights random(Path model, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization,
             Scope process) {
         Keeping keeping = Keeping.of(backend, quantization);
-        requireMemory(model, CountingSource.bytes(config, names, keeping), backend.memory());
+        requireMemory(model, CountingSource.count(config, names, keeping).bytes(), backend.memory());
         try (var arena = Arena.ofConfined()) {
             var weights = WeightTree.build(config, names, new RandomSource(backend, keeping, process, arena));
             backend.synchronize();

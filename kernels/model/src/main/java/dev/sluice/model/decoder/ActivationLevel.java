@@ -1,5 +1,8 @@
 package dev.sluice.model.decoder;
 
+import java.util.Arrays;
+import java.util.Locale;
+
 /// How much of a layer is kept from its forward pass for its backward pass; what is not is computed again. Each level keeps what
 /// those before it keep, too. Whatever the level, the numbers are the same, bit for bit.
 ///
@@ -17,6 +20,19 @@ public enum ActivationLevel {
     QKV,
     /// And the router's logits and what goes into the feed-forward layer's activations: no product runs again.
     ALL;
+
+    /// @param name a level in lower case, as settings have it
+    /// @throws IllegalArgumentException naming the levels if it is none of them
+    public static ActivationLevel named(String name) {
+        return Arrays.stream(values()).filter(level -> level.toString().equals(name)).findFirst().orElseThrow(() ->
+                new IllegalArgumentException("memory: the policy should be auto or one of " + Arrays.toString(values()) + ", was " + name));
+    }
+
+    /// As settings have it.
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT);
+    }
 
     boolean keeps(ActivationLevel other) {
         return compareTo(other) >= 0;

@@ -2,9 +2,7 @@ package dev.sluice.model.decoder;
 
 import java.util.Collections;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /// What each layer keeps for the backward pass.
@@ -20,15 +18,10 @@ public record ActivationPolicy(List<ActivationLevel> layers) {
         return new ActivationPolicy(Collections.nCopies(layers, level));
     }
 
-    /// The same, but for one layer.
-    ActivationPolicy with(int layer, ActivationLevel level) {
-        return new ActivationPolicy(IntStream.range(0, layers.size()).mapToObj(i -> i == layer ? level : layers.get(i)).toList());
-    }
-
     /// How many layers keep how much, such as `48 layers keep attn, 21 of them mid`.
     public String describe() {
         return Stream.of(ActivationLevel.values()).filter(level -> count(level) > 0 && !replaced(level)).map(level ->
-                count(level) + " layers keep " + level.name().toLowerCase(Locale.ROOT)).collect(Collectors.joining(", "))
+                count(level) + " layers keep " + level).collect(Collectors.joining(", "))
                 .replaceAll("(, \\d+) layers keep", "$1 of them");
     }
 

@@ -41,9 +41,13 @@ public final class Decoder implements AutoCloseable {
 
     /// @param lora the adapter, or null for the base model alone
     public Decoder(BaseModel model, LoraBinding lora) {
-        this.backend = model.backend();
-        this.config = model.config();
-        this.weights = model.weights();
+        this(model.backend(), model.config(), model.weights(), lora);
+    }
+
+    Decoder(Backend backend, DecoderConfig config, DecoderWeights weights, LoraBinding lora) {
+        this.backend = backend;
+        this.config = config;
+        this.weights = weights;
         for (int layer = 0; layer < config.layers(); layer++) {
             layers.add(layer(layer, lora));
         }
@@ -150,6 +154,11 @@ public final class Decoder implements AutoCloseable {
     /// Addresses of the rotation tables, which change when they grow.
     List<Long> tables() {
         return ropes.values().stream().map(rope -> rope.cos().address()).toList();
+    }
+
+    /// Makes room for what documents of that length need, without filling it: for a dry run.
+    void reserve(int longest) {
+        ropes.values().forEach(rope -> rope.reserve(longest));
     }
 
     /// Bytes held besides the base model and the adapter.

@@ -1,93 +1,111 @@
 package dev.sluice.model.decoder;
 
 import dev.sluice.compute.Backend;
-import dev.sluice.compute.DType;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.OutOfMemoryException;
+import dev.sluice.compute.op.OptimizerState;
+import dev.sluice.model.BaseModel;
 import dev.sluice.model.Quantization;
-import dev.sluice.model.checkpoint.WeightBytes;
+import dev.sluice.model.checkpoint.CountedWeights;
 import dev.sluice.model.checkpoint.WeightLoader;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.Families;
 import dev.sluice.model.config.Family;
-import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.json.JsonFields;
 import dev.sluice.model.lora.AdapterLayout;
 import dev.sluice.model.lora.LoraSettings;
 import java.nio.file.Path;
-import java.util.Locale;
 
-/// What a training run will take, estimated from `config.json` and the headers of weight files, before anything is loaded.
-///
-/// @param weightBytes base weights, for the life of the process
-/// @param adapterParameters trainable numbers
-/// @param adapterBytes parameters, gradients and both moments, for the run
-/// @param bytesPerToken activations of one token of a micro-batch
-/// @param fixedStepBytes what a step takes however short it is: chunks of logits, scratch, and room to unpack weights
-public record MemoryPlan(long weightBytes, long adapterParameters, long adapterBytes, long bytesPerToken, long fixedStepBytes) {
-    private static final long SCRATCH = 64L << 20;
-    private static final int OPTIMIZER_COPIES = 4;
+/// What a training run will take on a backend. Before anything is loaded it is known from `config.json` and the headers of weight files.
+public final class MemoryPlan {
+    private final long weightBytes;
+    private final long adapterParameters;
+    private final long adapterBytes;
+    private final DryStep step;
 
-    /// The plan from `config.json` alone, with all weights plain.
-    ///
-    /// @param type the backend's activation type
-    /// @throws dev.sluice.model.InvalidFileException if `config.json` makes no sense
-    public static MemoryPlan of(Path modelFolder, DType type, LoraSettings settings, boolean gradientCheckpointing) {
-        JsonFields fields = Families.config(modelFolder);
-        Family family = Families.of(fields);
-        return of(family.read(fields), family.names(), type, settings, gradientCheckpointing);
+    private MemoryPlan(Backend backend, DecoderConfig config, CountedWeights weights, AdapterLayout layout) {
+        this.weightBytes = weights.bytes();
+        this.adapterParameters = layout.parameters();
+        this.adapterBytes = OptimizerState.EXACT.bytes(layout.size(), backend.activationType());
+        this.step = new DryStep(backend, config, weights.weights(), layout);
     }
 
-    /// The same for a checkpoint and a backend, whose weights may be kept packed: the files' headers are looked at too.
+    /// The plan for a checkpoint that is not loaded.
     ///
     /// @throws dev.sluice.model.InvalidFileException if `config.json` makes no sense or the files are damaged
     /// @throws dev.sluice.model.UnsupportedModelException if the backend does not multiply with the quantisation
-    public static MemoryPlan of(Path modelFolder, Backend backend, Quantization quantization, LoraSettings settings,
-            boolean gradientCheckpointing) {
+    public static MemoryPlan of(Path modelFolder, Backend backend, Quantization quantization, LoraSettings settings) {
         JsonFields fields = Families.config(modelFolder);
         Family family = Families.of(fields);
         DecoderConfig config = family.read(fields);
-        MemoryPlan plain = of(config, family.names(), backend.activationType(), settings, gradientCheckpointing);
-        WeightBytes weights = WeightLoader.bytes(modelFolder, config, family.names(), backend, quantization);
-        return new MemoryPlan(weights.kept(), plain.adapterParameters, plain.adapterBytes, plain.bytesPerToken,
-                plain.fixedStepBytes + weights.unpacked());
+        return new MemoryPlan(backend, config, WeightLoader.count(modelFolder, config, family.names(), backend, quantization),
+                AdapterLayout.of(config, family.names(), settings));
     }
 
-    /// This plan for weights of another size.
-    public MemoryPlan withWeights(long bytes) {
-        return new MemoryPlan(bytes, adapterParameters, adapterBytes, bytesPerToken, fixedStepBytes);
+    /// The plan for a model of which there is only `config.json`.
+    ///
+    /// @throws dev.sluice.model.InvalidFileException if `config.json` makes no sense
+    /// @throws dev.sluice.model.UnsupportedModelException if the backend does not multiply with the quantisation
+    public static MemoryPlan ofShape(Path modelFolder, Backend backend, Quantization quantization, LoraSettings settings) {
+        JsonFields fields = Families.config(modelFolder);
+        Family family = Families.of(fields);
+        DecoderConfig config = family.read(fields);
+        return new MemoryPlan(backend, config, WeightLoader.count(config, family.names(), backend, quantization),
+                AdapterLayout.of(config, family.names(), settings));
     }
 
-    static MemoryPlan of(DecoderConfig config, TensorNames names, DType type, LoraSettings settings, boolean checkpointing) {
-        AdapterLayout layout = AdapterLayout.of(config, names, settings);
-        long adapter = layout.size() * OPTIMIZER_COPIES * Float.BYTES;
-        long computeCopy = type == DType.FLOAT32 ? 0 : type.bytes(layout.size());
-        return new MemoryPlan(WeightLoader.bytes(config, names, type), layout.parameters(), adapter + computeCopy,
-                ActivationBytes.perToken(config, layout, type, checkpointing), SCRATCH);
+    /// The plan for a model that is loaded.
+    public static MemoryPlan of(BaseModel model, LoraSettings settings) {
+        return new MemoryPlan(model.backend(), model.config(), new CountedWeights(model.weights(), model.bytes()),
+                AdapterLayout.of(model.config(), model.names(), settings));
     }
 
-    /// Bytes of everything with micro-batches of that many tokens.
-    public long totalBytes(int tokens) {
-        return Math.addExact(Math.addExact(weightBytes, adapterBytes),
-                Math.addExact(fixedStepBytes, Math.multiplyExact(bytesPerToken, (long) tokens)));
+    /// Base weights, for the life of the process.
+    public long weightBytes() {
+        return weightBytes;
     }
 
-    /// @throws OutOfMemoryException with the numbers if micro-batches of that many tokens cannot fit
-    public void requireFits(MemoryStatus memory, int tokens) {
-        if (totalBytes(tokens) > memory.freeBytes()) {
-            throw new OutOfMemoryException("training with " + describe(tokens), totalBytes(tokens), memory.freeBytes());
+    /// Trainable numbers.
+    public long adapterParameters() {
+        return adapterParameters;
+    }
+
+    /// Parameters, gradients and both moments, for the run.
+    public long adapterBytes() {
+        return adapterBytes;
+    }
+
+    /// Most bytes at one time of a micro-batch of that many tokens.
+    public long stepBytes(int tokens, ActivationPolicy policy) {
+        return step.measure(tokens, policy).step();
+    }
+
+    /// Most bytes at one time of everything together.
+    public long totalBytes(int tokens, ActivationPolicy policy) {
+        DryStep.Bytes bytes = step.measure(tokens, policy);
+        return Math.addExact(Math.addExact(weightBytes, adapterBytes), Math.addExact(bytes.step(), bytes.tables()));
+    }
+
+    /// The same level in all layers.
+    public ActivationPolicy uniform(ActivationLevel level) {
+        return ActivationPolicy.uniform(level, step.config().layers());
+    }
+
+    /// What layers keep so that micro-batches of that many tokens fit.
+    ///
+    /// @param memory of the backend, with as many free bytes as if the base model was not loaded
+    /// @throws OutOfMemoryException with the numbers if they cannot fit
+    public ActivationChoice choose(int tokens, MemoryWish wish, MemoryStatus memory) {
+        long limit = wish.budgetBytes() == null ? memory.freeBytes() : Math.min(wish.budgetBytes(), memory.freeBytes());
+        long generous = wish.budgetBytes() == null ? limit - step.backend().reserve() : limit;
+        ActivationPolicy policy = wish.level() == null
+                ? new ActivationKnapsack(step.config(), step.layout(), candidate -> totalBytes(tokens, candidate) <= generous).fill()
+                : uniform(wish.level());
+        long total = totalBytes(tokens, policy);
+        var choice = new ActivationChoice(policy, this, tokens, total, Math.max(generous, total));
+        if (total > limit) {
+            throw new OutOfMemoryException("training with " + choice.describe(), total, limit);
         }
-    }
-
-    /// The plan in one line, for logs and refusals.
-    public String describe(int tokens) {
-        return String.format(Locale.ROOT,
-                "base weights %s, adapter of %,d parameters with gradients and optimiser %s, %d tokens of activations %s + %s",
-                mebibytes(weightBytes), adapterParameters, mebibytes(adapterBytes), tokens,
-                mebibytes(bytesPerToken * tokens), mebibytes(fixedStepBytes));
-    }
-
-    private static String mebibytes(long bytes) {
-        return String.format(Locale.ROOT, "%,.1f MiB", bytes / (double) (1 << 20));
+        return choice;
     }
 }

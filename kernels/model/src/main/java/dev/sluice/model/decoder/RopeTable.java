@@ -41,8 +41,18 @@ final class RopeTable implements AutoCloseable {
         }
         if (cos == null || cos.dim(0) < positions) {
             close();
-            fill(Math.max(SHORTEST, Integer.highestOneBit(positions - 1) << 1));
+            reserve(positions);
+            fill();
         }
+    }
+
+    /// Makes room for positions below `positions`, without filling it.
+    void reserve(int positions) {
+        int rounded = Math.max(SHORTEST, Integer.highestOneBit(positions - 1) << 1);
+        int pairs = frequencies.inverse().length;
+        scope = backend.scope(Lifetime.RUN, "rope");
+        cos = scope.allocate("rope.cos", DType.FLOAT32, rounded, pairs);
+        sin = scope.allocate("rope.sin", DType.FLOAT32, rounded, pairs);
     }
 
     Pairing pairing() {
@@ -68,15 +78,12 @@ final class RopeTable implements AutoCloseable {
         }
     }
 
-    private void fill(int positions) {
+    private void fill() {
         int pairs = frequencies.inverse().length;
-        scope = backend.scope(Lifetime.RUN, "rope");
-        cos = scope.allocate("rope.cos", DType.FLOAT32, positions, pairs);
-        sin = scope.allocate("rope.sin", DType.FLOAT32, positions, pairs);
         try (var arena = Arena.ofConfined()) {
             MemorySegment cosines = arena.allocate(cos.bytes(), Long.BYTES);
             MemorySegment sines = arena.allocate(sin.bytes(), Long.BYTES);
-            for (int position = 0; position < positions; position++) {
+            for (int position = 0; position < cos.dim(0); position++) {
                 for (int pair = 0; pair < pairs; pair++) {
                     float angle = position * frequencies.inverse()[pair];
                     long at = (long) position * pairs + pair;

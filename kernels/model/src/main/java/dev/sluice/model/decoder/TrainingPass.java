@@ -34,8 +34,12 @@ public final class TrainingPass {
             throw new IllegalArgumentException("the policy for activations is for " + policy.layers().size() + " layers, the model has "
                     + layers);
         }
-        this.lowest = layout.sites().stream().map(LoraSite::layer).filter(layer -> layer >= 0).min(Integer::compare)
-                .orElse(layers);
+        this.lowest = lowest(layout, layers);
+    }
+
+    /// The lowest layer that has an adapter, or one past the last.
+    static int lowest(AdapterLayout layout, int layers) {
+        return layout.sites().stream().map(LoraSite::layer).filter(layer -> layer >= 0).min(Integer::compare).orElse(layers);
     }
 
     /// What a pass reads and where its results go. For rows of equal length everything lies at the same addresses.
@@ -55,12 +59,16 @@ public final class TrainingPass {
     /// @param gradientScale 1 / trained tokens of the whole optimiser step
     /// @param step scope that the micro-batch lives in, results included
     public MicroBatch prepare(TokenRow row, float gradientScale, Scope step) {
-        Batch batch = decoder.batch(step, row);
-        Tensor scale = step.allocate("gradient scale", DType.FLOAT32, 1);
+        MicroBatch micro = place(decoder.batch(step, row), step);
         try (var arena = Arena.ofConfined()) {
-            backend.upload(arena.allocateFrom(ValueLayout.JAVA_FLOAT, gradientScale), scale);
+            backend.upload(arena.allocateFrom(ValueLayout.JAVA_FLOAT, gradientScale), micro.gradientScale);
         }
-        return new MicroBatch(batch, scale, step.allocate("nll", DType.FLOAT32, batch.tokens()),
+        return micro;
+    }
+
+    /// A micro-batch with everything but the gradient's scale.
+    MicroBatch place(Batch batch, Scope step) {
+        return new MicroBatch(batch, step.allocate("gradient scale", DType.FLOAT32, 1), step.allocate("nll", DType.FLOAT32, batch.tokens()),
                 step.allocate("router.offsets", DType.INT32, Arrays.stream(offsetCounts()).sum()));
     }
 

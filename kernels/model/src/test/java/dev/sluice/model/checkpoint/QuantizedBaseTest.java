@@ -113,7 +113,7 @@ class QuantizedBaseTest {
     void planCountsPackedBytes() throws IOException {
         Path plain = rewritten("plain", false);
         var settings = LoraSettings.of(2, 4, List.of("q_proj"), List.of());
-        var plan = MemoryPlan.of(plain, backend, Quantization.NF4, settings, true);
+        var plan = MemoryPlan.of(plain, backend, Quantization.NF4, settings);
         try (var loaded = BaseModel.load(plain, backend, Quantization.NF4); var random = BaseModel.random(plain, backend, Quantization.NF4)) {
             long padding = loaded.bytes() - plan.weightBytes();
             assertTrue(padding >= 0 && padding < 64 * 200, loaded.bytes() + " bytes held, " + plan.weightBytes() + " planned");

@@ -10,12 +10,10 @@ import dev.sluice.model.OracleCase;
 import dev.sluice.model.Quantization;
 import dev.sluice.model.TokenRow;
 import dev.sluice.model.decoder.ActivationLevel;
-import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.Adapter;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -25,6 +23,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// What a step of every family must hold beside its numbers.
 class FamilyStepTest {
+    /// Bytes that further documents in a micro-batch may take.
+    private static final long MARGIN = 4096;
+
     private static Backend backend;
 
     @BeforeAll
@@ -37,29 +38,24 @@ class FamilyStepTest {
         backend.close();
     }
 
+    /// Planned is as if every token was trained on and every expert's rows were as unevenly spread as can be.
     @ParameterizedTest
     @MethodSource("dev.sluice.model.GoldenCaseTest#cases")
-    void planCoversWhatEveryTokenTakesWhetherActivationsAreKeptOrNot(Path golden) {
+    void planIsWhatAStepTakesAtEveryLevel(Path golden) {
         var oracle = OracleCase.read(golden);
-        TokenRow shorter = Golden.tokens(oracle, 500);
-        TokenRow longer = Golden.tokens(oracle, 1000);
+        TokenRow row = Golden.tokens(oracle, 1000);
         try (var model = BaseModel.load(oracle.model(), backend)) {
             Adapter start = Adapter.read(model, oracle.adapterInit());
-            var norms = new HashSet<Double>();
-            for (boolean again : new boolean[] {true, false}) {
-                var policy = ActivationPolicy.uniform(again ? ActivationLevel.INPUT : ActivationLevel.ALL, model.config().layers());
-                try (var one = new LoraTraining(model, start, oracle.settings(), policy);
-                        var other = new LoraTraining(model, start, oracle.settings(), policy)) {
-                    norms.add(one.step(List.of(shorter)).gradNorm());
-                    other.step(List.of(longer));
-                    long planned = MemoryPlan.of(oracle.model(), backend, Quantization.NONE, start.settings(), again).bytesPerToken()
-                            * (longer.tokens() - shorter.tokens());
-                    long taken = other.peakStepBytes() - one.peakStepBytes();
-                    assertTrue(taken <= planned, "computed again: " + again + ", taken " + taken + ", planned " + planned);
-                    assertTrue(taken > planned / 2, "computed again: " + again + ", taken " + taken + ", planned " + planned);
+            var plan = MemoryPlan.of(oracle.model(), backend, Quantization.NONE, start.settings());
+            for (var level : ActivationLevel.values()) {
+                try (var training = new LoraTraining(model, start, oracle.settings(), plan.uniform(level))) {
+                    training.step(List.of(row));
+                    long planned = plan.stepBytes(row.tokens(), plan.uniform(level));
+                    long taken = training.peakStepBytes();
+                    assertTrue(taken <= planned + MARGIN, level + ": taken " + taken + ", planned " + planned);
+                    assertTrue(planned <= 1.1 * taken, level + ": taken " + taken + ", planned " + planned);
                 }
             }
-            assertEquals(1, norms.size(), "gradient norms " + norms);
         }
     }
 
