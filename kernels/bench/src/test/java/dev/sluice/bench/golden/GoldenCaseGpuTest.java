@@ -39,6 +39,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 class GoldenCaseGpuTest {
     private static final double UNIT_ROUNDOFF = 0x1p-9;
     private static final int FACTORS = 4;
+    /// A token whose router is nearly tied takes another expert in bf16, and its row strays further than all rows together:
+    /// transformers' own bf16 rows by up to 1.8e-2 (`expected_bfloat16.json`).
+    private static final double ROUTER_TIE = 0x1p-6;
 
     static Stream<Arguments> cases() throws IOException {
         List<Path> folders;
@@ -90,10 +93,16 @@ class GoldenCaseGpuTest {
         try (var backend = open(name); var model = BaseModel.load(golden.model(), backend);
                 var evaluation = new Evaluation(model, null)) {
             var faults = new ArrayList<String>();
+            double expected = 0;
+            double actual = 0;
             for (int i = 0; i < golden.heldout().size(); i++) {
-                check(faults, "likelihood of row " + i, golden.number("/heldout_nll/base/" + i),
-                        evaluation.score(golden.heldout().get(i)).nll(), reach(model));
+                double exact = golden.number("/heldout_nll/base/" + i);
+                double nll = evaluation.score(golden.heldout().get(i)).nll();
+                check(faults, "likelihood of row " + i, exact, nll, ROUTER_TIE);
+                expected += exact;
+                actual += nll;
             }
+            check(faults, "likelihood of all rows", expected, actual, reach(model));
             assertEquals(List.of(), faults);
         }
     }
