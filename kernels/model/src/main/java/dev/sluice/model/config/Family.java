@@ -3,7 +3,10 @@ package dev.sluice.model.config;
 import dev.sluice.model.json.JsonFields;
 
 /// A family of models: how its `config.json` describes a decoder, and what its tensors are called.
-/// Adding one means one class and its golden case; the decoder itself stays as it is.
+///
+/// Adding one means a class beside this one, its name in [Families], and a golden case, whose folder's README says how it is
+/// made; every test over golden cases then covers it. The decoder stays as it is: what it can do is what [DecoderConfig]
+/// can say, and names that differ from the Llama lineage's are in [TensorNames].
 public interface Family {
     /// `model_type` in `config.json`.
     String modelType();
