@@ -15,6 +15,18 @@ __device__ __forceinline__ float load_as_float(const void* values, int format, l
     return __half2float(static_cast<const __half*>(values)[i]);
 }
 
+// Four neighbours from a multiple of 4 on; `values` is 16-byte aligned.
+__device__ __forceinline__ float4 load_four(const void* values, int format, long long i) {
+    if (format == FLOAT32) return *reinterpret_cast<const float4*>(static_cast<const float*>(values) + i);
+    const uint2 raw = *reinterpret_cast<const uint2*>(static_cast<const unsigned short*>(values) + i);
+    if (format == BFLOAT16) {
+        return make_float4(__uint_as_float(raw.x << 16), __uint_as_float(raw.x & 0xffff0000u), __uint_as_float(raw.y << 16),
+                           __uint_as_float(raw.y & 0xffff0000u));
+    }
+    const float2 first = __half22float2(*reinterpret_cast<const __half2*>(&raw.x)), second = __half22float2(*reinterpret_cast<const __half2*>(&raw.y));
+    return make_float4(first.x, first.y, second.x, second.y);
+}
+
 __device__ __forceinline__ uint32_t pack(float low, float high) {
     __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
     return *reinterpret_cast<uint32_t*>(&pair);

@@ -54,7 +54,7 @@ public final class CpuBackend implements Backend {
         this.linear = products;
         this.elementwise = new CpuElementwise(workers);
         this.norm = new CpuNorm(workers);
-        this.rotary = new CpuRotary(workers);
+        this.rotary = new CpuRotary(workers, norm);
         this.attention = new CpuAttention(workers, gemm, longDocument);
         this.convolution = new CpuConvolution(workers);
         this.router = new CpuRouter(workers, gemm);

@@ -8,18 +8,22 @@ import static dev.sluice.compute.cpu.Memory.set;
 import static dev.sluice.compute.cpu.Memory.store;
 import static dev.sluice.compute.cpu.Memory.whole;
 
+import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.NormOps;
 import dev.sluice.compute.op.RotaryOps;
 
-/// Rotary position embedding in place.
+/// Rotary position embedding in place, alone or after a norm.
 final class CpuRotary implements RotaryOps {
     private static final int CHUNK = 1 << 14;
 
     private final Workers workers;
+    private final NormOps norm;
 
-    CpuRotary(Workers workers) {
+    CpuRotary(Workers workers, NormOps norm) {
         this.workers = workers;
+        this.norm = norm;
     }
 
     @Override
@@ -55,6 +59,32 @@ final class CpuRotary implements RotaryOps {
                 }
             }
         });
+    }
+
+    @Override
+    public void normRotate(NormedHeads query, Tensor rotatedQuery, NormedHeads key, Tensor rotatedKey, float epsilon, Angles angles) {
+        normRotate(query, rotatedQuery, epsilon, angles);
+        normRotate(key, rotatedKey, epsilon, angles);
+    }
+
+    private void normRotate(NormedHeads heads, Tensor rotated, float epsilon, Angles angles) {
+        norm.rmsNorm(heads.projected(), heads.weight(), epsilon, rotated, heads.rstd());
+        rotate(rotated, angles, Direction.FORWARD);
+    }
+
+    @Override
+    public void normRotateBackward(NormedHeads query, Tensor dQuery, NormedHeads key, Tensor dKey, Angles angles) {
+        normRotateBackward(query, dQuery, angles);
+        normRotateBackward(key, dKey, angles);
+    }
+
+    private void normRotateBackward(NormedHeads heads, Tensor gradient, Angles angles) {
+        rotate(gradient, angles, Direction.BACKWARD);
+        norm.rmsNormBackward(gradient, heads.projected(), heads.weight(), heads.rstd(), gradient, Accumulate.REPLACE);
+    }
+
+    private void rotate(Tensor x, Angles angles, Direction direction) {
+        rotate(x, angles.positions(), angles.cos(), angles.sin(), angles.pairing(), direction);
     }
 
     private static void rotateHead(long head, long cos, long sin, int pairs, float sign, Pairing pairing) {

@@ -8,6 +8,7 @@ import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.compute.op.RotaryOps.Direction;
+import dev.sluice.compute.op.RotaryOps.NormedHeads;
 import dev.sluice.model.config.AttentionConfig.Grouped;
 import dev.sluice.model.config.AttentionConfig.QkNorm;
 import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
@@ -115,6 +116,28 @@ final class GroupedAttention implements MixerBlock {
     /// From projections to what goes into attention; where there is no norm that is done in place.
     private void prepare(GroupedTape saved, Batch batch) {
         var inner = saved.softmax;
+        if (fused()) {
+            softmax.normRotate(queryHeads(saved), inner.query(), keyHeads(saved), inner.key(), epsilon, batch);
+        } else {
+            normalizeAndRotate(saved, batch);
+        }
+    }
+
+    /// Whether norm and rotation are one operation.
+    private boolean fused() {
+        return config.qkNorm() == QkNorm.HEADS && config.clip() == 0;
+    }
+
+    private NormedHeads queryHeads(GroupedTape saved) {
+        return new NormedHeads(saved.query, queryNorm, saved.queryRstd);
+    }
+
+    private NormedHeads keyHeads(GroupedTape saved) {
+        return new NormedHeads(saved.key, keyNorm, saved.keyRstd);
+    }
+
+    private void normalizeAndRotate(GroupedTape saved, Batch batch) {
+        var inner = saved.softmax;
         if (config.qkNorm() != QkNorm.NONE) {
             normalize(saved.query, queryNorm, inner.query(), saved.queryRstd);
             normalize(saved.key, keyNorm, inner.key(), saved.keyRstd);
@@ -139,6 +162,15 @@ final class GroupedAttention implements MixerBlock {
         Tensor dv = scope.allocate("attention.dValue", type, inner.value().shape());
         linears.backward(dy, inner.mixed(), saved.outputZ, output, dMixed, Accumulate.REPLACE, scope);
         softmax.backward(dMixed, batch, inner, dq, dk, dv, scope);
+        if (fused()) {
+            softmax.normRotateBackward(queryHeads(saved), dq, keyHeads(saved), dk, batch);
+        } else {
+            unrotateAndUnnorm(saved, dq, dk, dv, batch, scope);
+        }
+        linears.backward(x, inputs(saved, dq, dk, dv), dx, Accumulate.REPLACE, scope);
+    }
+
+    private void unrotateAndUnnorm(GroupedTape saved, Tensor dq, Tensor dk, Tensor dv, Batch batch, Scope scope) {
         softmax.rotate(dq, batch, Direction.BACKWARD);
         softmax.rotate(dk, batch, Direction.BACKWARD);
         if (config.clip() > 0) {
@@ -150,7 +182,6 @@ final class GroupedAttention implements MixerBlock {
             unnorm(dq, saved.query, queryNorm, saved.queryRstd);
             unnorm(dk, saved.key, keyNorm, saved.keyRstd);
         }
-        linears.backward(x, inputs(saved, dq, dk, dv), dx, Accumulate.REPLACE, scope);
     }
 
     /// The three layers of x with their outputs or the gradients of those.

@@ -5,7 +5,9 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.AttentionOps;
+import dev.sluice.compute.op.RotaryOps.Angles;
 import dev.sluice.compute.op.RotaryOps.Direction;
+import dev.sluice.compute.op.RotaryOps.NormedHeads;
 import dev.sluice.model.config.AttentionConfig;
 
 /// What every kind of attention shares: rotation, and the softmax over keys.
@@ -33,6 +35,19 @@ final class SoftmaxAttention {
 
     void rotate(Tensor heads, Batch batch, Direction direction) {
         backend.rotary().rotate(heads, batch.positions(), rope.cos(), rope.sin(), rope.pairing(), direction);
+    }
+
+    /// Norm and rotation in one, out of place.
+    void normRotate(NormedHeads query, Tensor rotatedQuery, NormedHeads key, Tensor rotatedKey, float epsilon, Batch batch) {
+        backend.rotary().normRotate(query, rotatedQuery, key, rotatedKey, epsilon, angles(batch));
+    }
+
+    void normRotateBackward(NormedHeads query, Tensor dQuery, NormedHeads key, Tensor dKey, Batch batch) {
+        backend.rotary().normRotateBackward(query, dQuery, key, dKey, angles(batch));
+    }
+
+    private Angles angles(Batch batch) {
+        return new Angles(batch.positions(), rope.cos(), rope.sin(), rope.pairing());
     }
 
     void forward(Batch batch, Tape tape, Scope scope) {
