@@ -135,14 +135,12 @@ struct Problem {
         else if (dim == 128) go(flash_backward_128, FLASH_BACKWARD_128_SHARED_BYTES);
         else if (dim == 192) go(flash_backward_192, FLASH_BACKWARD_192_SHARED_BYTES);
         else go(flash_backward_256, FLASH_BACKWARD_256_SHARED_BYTES);
-        const auto sum = [&](const Buffer<float>& parts, Buffer<number>& to, int n, int columns, int rows, int count, float factor) {
-            const int parts_of_a_head = static_cast<int>(to.count / (1ull * tokens * count)) / columns;
-            flash_gradient<<<dim3(rows / 64 * parts_of_a_head, count), 128>>>(reinterpret_cast<const float4*>(parts.get()), to.get(), n, parts_of_a_head, columns,
-                                                                              tokens, count, factor);
+        const auto sum = [&](const Buffer<float>& parts, Buffer<number>& to, int n, int rows, int count, float factor) {
+            return flash::Sum{reinterpret_cast<const float4*>(parts.get()), to.get(), n, rows / 64, count, static_cast<int>(to.count / (1ull * tokens * count)), factor};
         };
-        sum(dq_parts, dq, 1, 64, padded, heads, scale);
-        sum(dk_parts, dk, splits, dim > 128 ? 64 : dim, key_blocks * keys, kv_heads, scale);
-        sum(dv_parts, dv, splits, dim > 128 ? 64 : dim, key_blocks * keys, kv_heads, 1.f);
+        const flash::Gradient g{tokens, {sum(dk_parts, dk, splits, key_blocks * keys, kv_heads, scale),
+                                         sum(dv_parts, dv, splits, key_blocks * keys, kv_heads, 1.f), sum(dq_parts, dq, 1, padded, heads, scale)}};
+        flash_gradient<<<g.of[0].work() + g.of[1].work() + g.of[2].work(), FLASH_GRADIENT_THREADS>>>(g);
     }
 };
 

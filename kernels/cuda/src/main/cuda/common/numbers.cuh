@@ -15,10 +15,10 @@ __device__ __forceinline__ float load_as_float(const void* values, int format, l
     return __half2float(static_cast<const __half*>(values)[i]);
 }
 
-// Four neighbours from a multiple of 4 on; `values` is 16-byte aligned.
+// Four neighbours from a multiple of 4 on, of a 16-byte aligned vector that nobody writes.
 __device__ __forceinline__ float4 load_four(const void* values, int format, long long i) {
-    if (format == FLOAT32) return *reinterpret_cast<const float4*>(static_cast<const float*>(values) + i);
-    const uint2 raw = *reinterpret_cast<const uint2*>(static_cast<const unsigned short*>(values) + i);
+    if (format == FLOAT32) return __ldg(reinterpret_cast<const float4*>(static_cast<const float*>(values) + i));
+    const uint2 raw = __ldg(reinterpret_cast<const uint2*>(static_cast<const unsigned short*>(values) + i));
     if (format == BFLOAT16) {
         return make_float4(__uint_as_float(raw.x << 16), __uint_as_float(raw.x & 0xffff0000u), __uint_as_float(raw.y << 16),
                            __uint_as_float(raw.y & 0xffff0000u));
@@ -50,6 +50,12 @@ struct Eight {
     __device__ __forceinline__ void store(bf16* p) const { *reinterpret_cast<uint4*>(p) = raw(); }
 };
 
+// Eight neighbours as load_four gives them.
+__device__ __forceinline__ Eight load_eight(const void* values, int format, long long i) {
+    const float4 a = load_four(values, format, i), b = load_four(values, format, i + 4);
+    return {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
+}
+
 // Up to 8 numbers, zeros beyond `count`.
 __device__ __forceinline__ uint4 load_guarded(const bf16* p, int count, bool aligned) {
     if (count >= 8 && aligned) return *reinterpret_cast<const uint4*>(p);
@@ -66,12 +72,15 @@ __device__ __forceinline__ uint4 load_guarded(const bf16* p, int count, bool ali
 __device__ __forceinline__ float sigmoid(float x) { return 1.f / (1.f + expf(-x)); }
 
 // Butterfly sums: every lane ends with the same bits, in the same order on every run.
-template <typename T>
-__device__ __forceinline__ T warp_sum(T x) {
+template <int LANES, typename T>
+__device__ __forceinline__ T lanes_sum(T x) {
 #pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(~0u, x, distance);
+    for (int distance = LANES / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(~0u, x, distance);
     return x;
 }
+
+template <typename T>
+__device__ __forceinline__ T warp_sum(T x) { return lanes_sum<32>(x); }
 
 __device__ __forceinline__ float warp_max(float x) {
 #pragma unroll

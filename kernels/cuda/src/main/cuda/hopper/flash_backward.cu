@@ -5,14 +5,13 @@
  *                     QUERIES queries, holds dk and dv in registers, and adds its share of dq to a float32 sum when its turn comes: for every
  *                     block of queries the keys of the diagonal go first, then those before, .. so that sums have one order. Blocks take their
  *                     work in that order too, head after head, so each waits only for blocks that have begun, and a head's dq stays in L2
- *   flash_gradient    sums the splits in order, scales, rounds and unpermutes dq, dk or dv
  * Shapes    as flash_forward.cu; dout as out; delta, lse2 [heads, QUERIES query_blocks] f32   turns [heads * query_blocks + 1] int32, zero
  *           before a launch and again after it   dq [heads, query_blocks, QUERIES HEAD] f32   dk, dv [splits, kv_heads, key_blocks, KEYS HEAD] f32,
  *           all three in the order of registers: [warpgroup][4 accumulators][thread]   last_query [tokens] int32: last query that sees the key
  * Maps      bf16, 128-byte swizzle, zeros outside: {HEAD, heads of the tensor, tokens}; q, dout box {64, 1, QUERIES}, k, v box {64, 1, KEYS}
  * Requires  compute capability 9.0; HEAD 64 (QUERIES 128, KEYS 128) or 128 (QUERIES 64, KEYS 128); heads % kv_heads == 0, (heads / kv_heads) % splits == 0
  * Launch    backward: grid key_blocks * kv_heads * splits, block 384, dynamic shared BackwardPlan::SHARED_BYTES (tiles.h)
- *           prepare: a warp a (padded token, head), block FLAT_THREADS; gradient: grid (64-row blocks * parts, heads), block 128
+ *           prepare: a warp a (padded token, head), block FLAT_THREADS; then flash_gradient.cu
  *           no cluster      Accumulates fp32; p and ds bf16
  * Bound by  the matrix unit      Source  Dao 2023, FlashAttention-2, section 3.1.2; Shah et al. 2024, FlashAttention-3      Twin  HopperAttention.java */
 #include "flash_backward.cuh"
@@ -196,7 +195,6 @@ __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared
 
 }  // namespace flash
 
-static_assert(flash::WARPGROUP == FLASH_GRADIENT_THREADS);
 
 #define FLASH_BACKWARD(HEAD)                                                                                                                 \
     static_assert(flash::BackwardPlan<HEAD>::SHARED_BYTES == FLASH_BACKWARD_##HEAD##_SHARED_BYTES);                                          \
@@ -230,23 +228,4 @@ flash_prepare(const bf16* d_out, const bf16* out, const float* lse, float* lse2,
     if (lane != 0) return;
     lse2[head * padded_tokens + token] = token < tokens ? lse[i] * flash::LOG2_E : INFINITY;
     delta[head * padded_tokens + token] = dot;
-}
-
-// parts [splits, heads, 64-row blocks, halves, columns / 8, 128] float4 in the order of registers; a half is `columns` columns.
-extern "C" __global__ void __launch_bounds__(flash::WARPGROUP)
-flash_gradient(const float4* parts, bf16* out, int splits, int halves, int columns, int tokens, int heads, float scale) {
-    const int block = blockIdx.x / halves, half = blockIdx.x % halves, head = blockIdx.y, t = threadIdx.x, lane = t % 32;
-    const long long share = static_cast<long long>(columns / 8) * flash::WARPGROUP, split = share * gridDim.x * heads;
-    const float4* from = parts + (static_cast<long long>(head) * gridDim.x + blockIdx.x) * share + t;
-    const long long row = block * 64ll + t / 32 * 16 + lane / 4, stride = static_cast<long long>(heads) * halves * columns;
-    bf16* to = out + row * stride + (static_cast<long long>(head) * halves + half) * columns + lane % 4 * 2;
-    for (int n = 0; n < columns / 8; n++) {
-        float4 sum = from[n * flash::WARPGROUP];
-        for (int s = 1; s < splits; s++) {
-            const float4 more = from[n * flash::WARPGROUP + s * split];
-            sum.x += more.x, sum.y += more.y, sum.z += more.z, sum.w += more.w;
-        }
-        if (row < tokens) *reinterpret_cast<uint32_t*>(to + n * 8) = pack(sum.x * scale, sum.y * scale);
-        if (row + 8 < tokens) *reinterpret_cast<uint32_t*>(to + 8 * stride + n * 8) = pack(sum.z * scale, sum.w * scale);
-    }
 }

@@ -4,3 +4,4 @@
 #include "flash_forward.cu"
 #include "flash_backward.cu"
 #include "flash_backward_wide.cu"
+#include "flash_gradient.cu"

@@ -91,13 +91,6 @@ struct Chunk {
     }
 };
 
-template <int LANES>
-__device__ __forceinline__ float lanes_sum(float x) {
-#pragma unroll
-    for (int distance = LANES / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(~0u, x, distance);
-    return x;
-}
-
 // A warp takes ROTARY_ROWS times 32 / LANES heads of one token, LANES lanes a head, and keeps the token's angles in registers.
 template <int LANES, Step STEP>
 __device__ __forceinline__ void heads(const Call& p) {

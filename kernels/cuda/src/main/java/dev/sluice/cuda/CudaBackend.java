@@ -55,7 +55,7 @@ final class CudaBackend implements Backend {
         this.memory = device.dry() ? null : new DeviceMemory(device);
         this.staging = device.dry() ? null : new Staging(device);
         this.elementwise = new CudaElementwise(device);
-        this.norm = new CudaNorm(device);
+        this.norm = new CudaNorm(device, elementwise);
         this.rotary = new CudaRotary(device);
         this.linear = new CudaLinear(device);
         this.attention = new CudaAttention(device);

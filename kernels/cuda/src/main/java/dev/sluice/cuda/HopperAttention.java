@@ -20,6 +20,8 @@ final class HopperAttention {
     private static final int STORED_ROWS = 64;
     private static final int THREADS = TileSizes.of("HOPPER_THREADS");
     private static final int GRADIENT_THREADS = TileSizes.of("FLASH_GRADIENT_THREADS");
+    /// Columns of a head that a block of the last pass takes.
+    private static final int GRADIENT_COLUMNS = 32;
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int FORWARD_QUERIES = TileSizes.of("FLASH_FORWARD_QUERIES");
     /// More blocks even out that early keys are seen by most queries; beyond this they gain nothing.
@@ -35,6 +37,19 @@ final class HopperAttention {
 
     /// First keys of queries and last queries of keys: INT32 [tokens] each.
     record Bounds(Tensor firstKey, Tensor lastQuery) {}
+
+    /// Partial gradients of one tensor, and how they are added.
+    ///
+    /// @param blocks of 64 rows
+    private record Sum(Tensor parts, Tensor out, int splits, int blocks, int heads, double scale) {
+        long grid() {
+            return (long) heads * blocks * WIDE / GRADIENT_COLUMNS;
+        }
+
+        void put(Launch launch) {
+            launch.pointer(parts).pointer(out).int32(splits).int32(blocks).int32(heads).float32(scale);
+        }
+    }
 
     HopperAttention(Device device, Shape shape, int tokens) {
         this.device = device;
@@ -88,14 +103,12 @@ final class HopperAttention {
                 .pointer(bounds.firstKey).pointer(bounds.lastQuery).pointer(lse2).pointer(delta).pointer(turns)
                 .pointer(dqSums).pointer(dkParts).pointer(dvParts)
                 .int32(tokens).int32(shape.heads()).int32(shape.kvHeads()).int32(splits).float32(shape.scale()).endStruct().run();
-        gradient(dqSums, dq, 1, SLAB, queryBlocks * queries, shape.heads(), shape.scale());
-        gradient(dkParts, dk, splits, partColumns(head), keyBlocks * keys, shape.kvHeads(), shape.scale());
-        gradient(dvParts, dv, splits, partColumns(value), keyBlocks * keys, shape.kvHeads(), 1);
-    }
-
-    /// A warpgroup holds 64 rows of dk and dv: of whole heads, or of slabs of them.
-    private int partColumns(int columns) {
-        return shape.headDim() > WIDEST_WHOLE ? SLAB : columns;
+        var sums = List.of(new Sum(dkParts, dk, splits, keyBlocks * keys / STORED_ROWS, shape.kvHeads(), shape.scale()),
+                new Sum(dvParts, dv, splits, keyBlocks * keys / STORED_ROWS, shape.kvHeads(), 1),
+                new Sum(dqSums, dq, 1, queryBlocks * queries / STORED_ROWS, shape.heads(), shape.scale()));
+        var launch = device.launch("flash_gradient").grid(sums.stream().mapToLong(Sum::grid).sum()).block(GRADIENT_THREADS).beginStruct();
+        sums.forEach(sum -> sum.put(launch));
+        launch.int32(tokens).endStruct().run();
     }
 
     /// Among how many blocks a key-value head's query heads are divided.
@@ -109,14 +122,6 @@ final class HopperAttention {
             splits *= 2;
         }
         return splits;
-    }
-
-    /// @param columns that one part of 64 rows holds
-    private void gradient(Tensor parts, Tensor out, int splits, int columns, int paddedTokens, int heads, double scale) {
-        int halves = Math.toIntExact(out.dim(2)) / columns;
-        device.launch("flash_gradient").grid((long) paddedTokens / STORED_ROWS * halves, heads).block(GRADIENT_THREADS)
-                .pointer(parts).pointer(out).int32(splits).int32(halves).int32(columns)
-                .int32(tokens).int32(heads).float32(scale).run();
     }
 
     /// [tokens, heads, head], copied as 64 columns of one head of some tokens.

@@ -9,7 +9,9 @@ import dev.sluice.compute.Segments;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
 import dev.sluice.compute.op.AttentionOps.Shape;
+import dev.sluice.compute.op.RotaryOps.Angles;
 import dev.sluice.compute.op.RotaryOps.Direction;
+import dev.sluice.compute.op.RotaryOps.NormedHeads;
 import dev.sluice.compute.op.RotaryOps.Pairing;
 import dev.sluice.compute.probe.Loras;
 import dev.sluice.compute.probe.RandomTensors;
@@ -25,6 +27,7 @@ record AttentionOperations(Backend backend, ModelShape model, int tokens, int ra
         var all = new ArrayList<Operation>();
         Stream.concat(model.inputs().stream(), Stream.of(model.output())).forEach(one -> projection(all, one.name(), one.in(), one.out()));
         rotate(all);
+        normRotate(all);
         attention(all);
         return all;
     }
@@ -64,6 +67,41 @@ record AttentionOperations(Backend backend, ModelShape model, int tokens, int ra
             var cos = tensors.zeros("cos", DType.FLOAT32, POSITIONS, model.keyWidth() / 2);
             return () -> backend.rotary().rotate(q, positions, cos, cos, Pairing.HALVES, Direction.FORWARD);
         }));
+    }
+
+    private void normRotate(List<Operation> all) {
+        double bytes = element() * tokens * (model.queryRow() + model.keyRow());
+        all.add(new Operation("norm and rotate", 0, 2 * bytes, (tensors, _) -> {
+            var one = new Normed(tensors);
+            return () -> backend.rotary().normRotate(one.query, one.rotatedQuery, one.key, one.rotatedKey, 1e-6f, one.angles);
+        }));
+        all.add(new Operation("norm and rotate backward", 0, 3 * bytes, (tensors, _) -> {
+            var one = new Normed(tensors);
+            backend.rotary().normRotate(one.query, one.rotatedQuery, one.key, one.rotatedKey, 1e-6f, one.angles);
+            return () -> backend.rotary().normRotateBackward(one.query, one.rotatedQuery, one.key, one.rotatedKey, one.angles);
+        }));
+    }
+
+    private final class Normed {
+        private final NormedHeads query;
+        private final NormedHeads key;
+        private final Tensor rotatedQuery;
+        private final Tensor rotatedKey;
+        private final Angles angles;
+
+        Normed(RandomTensors tensors) {
+            query = heads(tensors, model.heads());
+            key = heads(tensors, model.kvHeads());
+            rotatedQuery = tensors.activations("rotatedQuery", 1, query.projected().shape());
+            rotatedKey = tensors.activations("rotatedKey", 1, key.projected().shape());
+            var cos = tensors.zeros("cos", DType.FLOAT32, POSITIONS, model.keyWidth() / 2);
+            angles = new Angles(tensors.ids("positions", POSITIONS, tokens), cos, cos, Pairing.HALVES);
+        }
+
+        private NormedHeads heads(RandomTensors tensors, int count) {
+            return new NormedHeads(tensors.activations("projected", 1, tokens, count, model.keyWidth()),
+                    tensors.activations("weight", 1, model.keyWidth()), tensors.zeros("rstd", DType.FLOAT32, (long) tokens * count));
+        }
     }
 
     /// Over all earlier tokens, and over a window where some of the model's layers have one.

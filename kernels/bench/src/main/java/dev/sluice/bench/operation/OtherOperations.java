@@ -59,8 +59,12 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
                 }),
                 new Operation("rms norm", 0, 2 * row, norm(one -> () ->
                         backend.norm().rmsNorm(one.x, one.weight, 1e-6f, one.y, one.rstd))),
+                new Operation("add and rms norm", 0, 4 * row, norm(one -> () ->
+                        backend.norm().addRmsNorm(one.x, one.dy, one.weight, 1e-6f, one.sum, one.y, one.rstd))),
                 new Operation("rms norm backward", 0, 3 * row, norm(one -> () ->
                         backend.norm().rmsNormBackward(one.dy, one.x, one.weight, one.rstd, one.y, Accumulate.REPLACE))),
+                new Operation("rms norm backward, added", 0, 4 * row, norm(one -> () ->
+                        backend.norm().rmsNormBackward(one.dy, one.x, one.weight, one.rstd, one.y, Accumulate.ADD))),
                 new Operation("cross entropy", 2 * logits, 2 * head + 3 * row, loss(one -> scratch -> () ->
                         backend.loss().crossEntropy(one.hidden, one.layer, one.labels, one.scale, one.nll, null, one.dHidden, scratch))),
                 new Operation("score", logits, head + row, loss(one -> scratch -> () ->
@@ -81,12 +85,12 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
         return tensors.activations("wide", 1, tokens, model.denseWidth());
     }
 
-    private record Norm(Tensor x, Tensor dy, Tensor weight, Tensor rstd, Tensor y) {}
+    private record Norm(Tensor x, Tensor dy, Tensor weight, Tensor rstd, Tensor sum, Tensor y) {}
 
     private Operation.Setup norm(Function<Norm, Operation.Call> call) {
         return (tensors, _) -> {
             var one = new Norm(hidden(tensors), hidden(tensors), tensors.activations("weight", 1, model.hidden()),
-                    tensors.zeros("rstd", DType.FLOAT32, tokens), hidden(tensors));
+                    tensors.zeros("rstd", DType.FLOAT32, tokens), hidden(tensors), hidden(tensors));
             backend.norm().rmsNorm(one.x, one.weight, 1e-6f, one.y, one.rstd);
             return call.apply(one);
         };

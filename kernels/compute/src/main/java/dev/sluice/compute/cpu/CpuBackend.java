@@ -53,7 +53,7 @@ public final class CpuBackend implements Backend {
         var products = new CpuLinear(workers, gemm);
         this.linear = products;
         this.elementwise = new CpuElementwise(workers);
-        this.norm = new CpuNorm(workers);
+        this.norm = new CpuNorm(workers, elementwise);
         this.rotary = new CpuRotary(workers, norm);
         this.attention = new CpuAttention(workers, gemm, longDocument);
         this.convolution = new CpuConvolution(workers);

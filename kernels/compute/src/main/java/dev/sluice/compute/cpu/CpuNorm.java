@@ -12,6 +12,7 @@ import static dev.sluice.compute.cpu.Memory.whole;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.ElementwiseOps;
 import dev.sluice.compute.op.NormOps;
 import jdk.incubator.vector.FloatVector;
 
@@ -20,9 +21,11 @@ final class CpuNorm implements NormOps {
     private static final int CHUNK = 1 << 14;
 
     private final Workers workers;
+    private final ElementwiseOps elementwise;
 
-    CpuNorm(Workers workers) {
+    CpuNorm(Workers workers, ElementwiseOps elementwise) {
         this.workers = workers;
+        this.elementwise = elementwise;
     }
 
     @Override
@@ -43,6 +46,12 @@ final class CpuNorm implements NormOps {
                 normalize(row, scale, factors, width, at(to, (long) r * width));
             }
         });
+    }
+
+    @Override
+    public void addRmsNorm(Tensor x, Tensor added, Tensor weight, float epsilon, Tensor sum, Tensor y, Tensor rstd) {
+        elementwise.add(x, added, sum);
+        rmsNorm(sum, weight, epsilon, y, rstd);
     }
 
     private static int requireWidth(String operation, Tensor x, Tensor weight) {

@@ -13,6 +13,13 @@ public interface NormOps {
     /// @param rstd FLOAT32 [rows]
     void rmsNorm(Tensor x, Tensor weight, float epsilon, Tensor y, Tensor rstd);
 
+    /// `sum = x + added`, rounded to its type, and [#rmsNorm] of that.
+    ///
+    /// @param added as x
+    /// @param sum as x; may be x or added itself
+    /// @param y as x
+    void addRmsNorm(Tensor x, Tensor added, Tensor weight, float epsilon, Tensor sum, Tensor y, Tensor rstd);
+
     /// Gradient with respect to x. The weight is frozen.
     ///
     /// @param x the forward pass's input

@@ -15,7 +15,8 @@ public interface NormContract extends Contract {
     float EPSILON = 1e-6f;
 
     @ParameterizedTest
-    @CsvSource({"1,1,1", "1,1,7", "3,4,16", "5,3,20", "65,1,129", "2,2,1000"})
+    @CsvSource({"1,1,1", "1,1,7", "3,4,16", "5,3,20", "65,1,129", "2,2,1000", "9,1,64", "7,1,128", "3,3,136", "5,1,512", "33,1,768", "3,1,1024", "5,1,2048", "2,1,2880", "3,1,4096", "1,1,8192",
+        "2,1,8200"})
     default void rmsNormAndItsGradientMatchTheirReference(int tokens, int heads, int width) {
         try (var world = world(tokens + width)) {
             int rows = tokens * heads;
@@ -38,6 +39,28 @@ public interface NormContract extends Contract {
                 ops.rmsNormBackward(dy.tensor(), x.tensor(), weight.tensor(), rstd, dy.tensor(), Accumulate.REPLACE);
                 world.assertClose(dy.tensor(), gradient);
             }
+        }
+    }
+
+    /// The norm is that of the rounded sum: what the backward pass reads.
+    @ParameterizedTest
+    @CsvSource({"1,7", "5,20", "3,128", "65,129", "33,768", "5,2048", "2,2880", "1,8192"})
+    default void sumIsNormalisedAsItIsStored(int rows, int width) {
+        try (var world = world(rows + width)) {
+            var x = world.activations("x", 1, rows, width);
+            var added = world.activations("added", 1, rows, width);
+            var weight = world.activations("weight", 1, width);
+            var sum = world.output("sum", rows, width);
+            var y = world.output("y", rows, width);
+            var ops = world.backend().norm();
+            ops.addRmsNorm(x.tensor(), added.tensor(), weight.tensor(), EPSILON, sum, y, world.poisoned("rstd", DType.FLOAT32, rows));
+            world.assertClose(sum, World.sum(x.values(), added.values()));
+            var graph = new Autograd();
+            double[] normed = graph.values(reference(graph, graph.leaves(world.read(sum)), weight.values(), rows, width));
+            world.assertClose(y, normed);
+            ops.addRmsNorm(x.tensor(), added.tensor(), weight.tensor(), EPSILON, x.tensor(), y, world.poisoned("rstd", DType.FLOAT32, rows));
+            world.assertClose(y, normed);
+            world.assertClose(x.tensor(), World.sum(x.values(), added.values()));
         }
     }
 
