@@ -195,7 +195,6 @@ __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared
 
 }  // namespace flash
 
-
 #define FLASH_BACKWARD(HEAD)                                                                                                                 \
     static_assert(flash::BackwardPlan<HEAD>::SHARED_BYTES == FLASH_BACKWARD_##HEAD##_SHARED_BYTES);                                          \
     static_assert(flash::BackwardPlan<HEAD>::QUERIES == FLASH_BACKWARD_##HEAD##_QUERIES);                                                    \

@@ -5,7 +5,9 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.op.GatedActivation;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
 import dev.sluice.compute.op.OptimizerState;
+import dev.sluice.compute.op.RotaryOps.Angles;
 import dev.sluice.compute.op.RotaryOps.Direction;
+import dev.sluice.compute.op.RotaryOps.NormedHeads;
 import dev.sluice.compute.op.RotaryOps.Pairing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
@@ -104,6 +106,47 @@ final class SimpleTrials {
             side.backend().norm().rmsNormBackward(side.activations("dy", 1, rows, width), x, weight, rstd, dx, Accumulate.ADD);
             return List.of(new Output("y", y, 1), new Output("rstd", rstd, 0), new Output("dx", dx, 2));
         });
+    }
+
+    static Trial addRmsNorm(Ragged ragged) {
+        int rows = ragged.rows();
+        int width = ragged.width();
+        return new Trial("add and rms norm", rows + " x " + width, side -> {
+            var sum = side.output("sum", rows, width);
+            var y = side.output("y", rows, width);
+            var rstd = side.poisoned("rstd", DType.FLOAT32, rows);
+            side.backend().norm().addRmsNorm(side.activations("x", 2, rows, width), side.activations("added", 1, rows, width),
+                    side.activations("weight", 1, width), 1e-6f, sum, y, rstd);
+            return List.of(new Output("sum", sum, 1), new Output("y", y, 2), new Output("rstd", rstd, 1));
+        });
+    }
+
+    static Trial normRotate(Ragged ragged) {
+        int tokens = ragged.rows();
+        int heads = ragged.upTo(6);
+        int width = ragged.of(16, 64, 96, 128, 256);
+        int rotated = ragged.of(width / 2, width);
+        var pairing = ragged.of(0, 1) == 0 ? Pairing.HALVES : Pairing.INTERLEAVED;
+        return new Trial("norm and rotate", tokens + " x " + heads + " + 1 x " + width + ", " + rotated + " " + pairing, side -> {
+            var positions = side.ints("positions", side.random().ints(tokens, 0, tokens).toArray(), tokens);
+            var angles = new Angles(positions, side.float32("cos", 0.7, tokens, rotated / 2), side.float32("sin", 0.7, tokens, rotated / 2),
+                    pairing);
+            var query = normedHeads(side, tokens, heads, width);
+            var key = normedHeads(side, tokens, 1, width);
+            var rotatedQuery = side.output("rotatedQuery", tokens, heads, width);
+            var rotatedKey = side.output("rotatedKey", tokens, 1, width);
+            side.backend().rotary().normRotate(query, rotatedQuery, key, rotatedKey, 1e-6f, angles);
+            var dQuery = side.activations("dQuery", 1, tokens, heads, width);
+            var dKey = side.activations("dKey", 1, tokens, 1, width);
+            side.backend().rotary().normRotateBackward(query, dQuery, key, dKey, angles);
+            return List.of(new Output("rotatedQuery", rotatedQuery, 1), new Output("rotatedKey", rotatedKey, 1),
+                    new Output("dQuery", dQuery, 1), new Output("dKey", dKey, 1));
+        });
+    }
+
+    private static NormedHeads normedHeads(Side side, int tokens, int heads, int width) {
+        return new NormedHeads(side.activations("projected", 2, tokens, heads, width), side.activations("weight", 1, width),
+                side.poisoned("rstd", DType.FLOAT32, (long) tokens * heads));
     }
 
     static Trial rotate(Ragged ragged) {

@@ -7,10 +7,9 @@ import java.util.function.Function;
 /// Every operation that a backend offers, on cases drawn from a seed.
 public final class Trials {
     private static final List<Function<Ragged, Trial>> OPERATIONS = List.of(SimpleTrials::embed, SimpleTrials::add, SimpleTrials::gated,
-            SimpleTrials::scale, SimpleTrials::columns, SimpleTrials::zero, SimpleTrials::rmsNorm, SimpleTrials::rotate,
-            LinearTrials::linear, LinearTrials::ofOneInput,
-            LinearTrials::crossEntropy, LinearTrials::score, AttentionTrials::attention, ExpertTrials::route, ExpertTrials::routeInGroups,
-            ExpertTrials::routerBackward,
+            SimpleTrials::scale, SimpleTrials::columns, SimpleTrials::zero, SimpleTrials::rmsNorm, SimpleTrials::addRmsNorm,
+            SimpleTrials::rotate, SimpleTrials::normRotate, LinearTrials::linear, LinearTrials::ofOneInput, LinearTrials::crossEntropy,
+            LinearTrials::score, AttentionTrials::attention, ExpertTrials::route, ExpertTrials::routeInGroups, ExpertTrials::routerBackward,
             ExpertTrials::experts, ExpertTrials::oneExpert, ExpertTrials::biasedExperts, SimpleTrials::adamw);
 
     private Trials() {}

@@ -107,17 +107,16 @@ final class DecoderLayer {
         FeedForwardHalf second = tape.feedForward;
         backend.norm().rmsNorm(x, weights.inputNorm(), epsilon, first.normed, first.rstd);
         mixer.forward(first.normed, batch, first.tape, before(middle.output, middle.stream), scope);
-        join(x, middle);
-        backend.norm().rmsNorm(middle.stream, weights.feedForwardNorm(), epsilon, second.normed, second.rstd);
+        join(x, middle, second);
         feedForward.forward(second.normed, routing, second.tape, before(second.output, y), scope);
         normalize(second.output, weights.feedForwardOutputNorm(), y);
         backend.elementwise().add(middle.stream, y, y);
     }
 
-    /// From the mixer's output to the stream behind it.
-    private void join(Tensor x, Middle middle) {
+    /// From the mixer's output to the stream behind it, and to what the second half reads.
+    private void join(Tensor x, Middle middle, FeedForwardHalf second) {
         normalize(middle.output, weights.mixerOutputNorm(), middle.stream);
-        backend.elementwise().add(middle.stream, x, middle.stream);
+        backend.norm().addRmsNorm(middle.stream, x, weights.feedForwardNorm(), epsilon, middle.stream, second.normed, second.rstd);
     }
 
     /// Where a half writes to: what its norm reads, or what is added to the stream.
@@ -148,11 +147,14 @@ final class DecoderLayer {
             mixer.output(early == null ? mixerHalf(kept.mixer.alone(), tokens).tape : early.tape,
                     before(middle.output, middle.stream), scope);
         }
-        if (!keepsMiddle || middle.output != null) {
-            join(x, middle);
-        }
         try (Scope half = scope.child("feed forward backward")) {
-            feedForwardBackward(gradient, middle.stream, routing, kept, half);
+            FeedForwardHalf second = feedForwardHalf(kept.feedForward.with(half), tokens);
+            if (keepsMiddle && middle.output == null) {
+                backend.norm().rmsNorm(middle.stream, weights.feedForwardNorm(), epsilon, second.normed, second.rstd);
+            } else {
+                join(x, middle, second);
+            }
+            feedForwardBackward(gradient, middle.stream, routing, kept.level, second, half);
         }
         try (Scope half = scope.child("mixer backward")) {
             MixerHalf first = early == null ? again(x, batch, kept, half) : early;
@@ -168,11 +170,10 @@ final class DecoderLayer {
         return first;
     }
 
-    private void feedForwardBackward(Tensor gradient, Tensor stream, Routing routing, Kept kept, Scope half) {
-        FeedForwardHalf second = feedForwardHalf(kept.feedForward.with(half), stream.dim(0));
-        backend.norm().rmsNorm(stream, weights.feedForwardNorm(), epsilon, second.normed, second.rstd);
-        feedForward.recompute(second.normed, routing, kept.level, second.tape,
-                second.output == null || kept.level.keeps(ActivationLevel.ALL) ? null : second.output.values, half);
+    private void feedForwardBackward(Tensor gradient, Tensor stream, Routing routing, ActivationLevel level, FeedForwardHalf second,
+            Scope half) {
+        feedForward.recompute(second.normed, routing, level, second.tape,
+                second.output == null || level.keeps(ActivationLevel.ALL) ? null : second.output.values, half);
         Tensor dNormed = like(half, "layer.dMiddleNormed", stream);
         Tensor dOutput = unnormalized(gradient, second.output, weights.feedForwardOutputNorm(), half);
         feedForward.backward(dOutput, second.normed, routing, second.tape, dNormed, half);
