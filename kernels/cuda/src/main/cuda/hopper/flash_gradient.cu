@@ -1,9 +1,9 @@
 /* The last pass of attention's gradient: sums the float32 shares of dq, dk and dv in the order of their splits, scales, rounds, and puts rows
  * where they belong. One launch for all three.
- * Shapes    parts [splits, heads, 64-row blocks, 16 groups of 8 columns, 128] float4, as flash_backward.cu leaves them: thread t has columns
+ * Shapes    parts [splits, heads, 64-row blocks, groups of 8 columns, 128] float4, as flash_backward.cu leaves them: thread t has columns
  *           t % 4 * 2 and the next of rows t / 32 * 16 + t % 32 / 4 (x, y) and 8 further down (z, w)
- *           out [tokens, heads, 128] bf16
- * Launch    block FLASH_GRADIENT_THREADS; a block a 64-row block and 32 columns of a head: the sum of heads * blocks * 4 over the three
+ *           out [tokens, heads, columns] bf16, columns % 32 == 0
+ * Launch    block FLASH_GRADIENT_THREADS; a block a 64-row block and 32 columns of a head: the sum of heads * blocks * columns / 32 over the three
  *           no cluster      Accumulates fp32, splits in order
  * Bound by  memory bandwidth      Source  Dao 2023, FlashAttention-2, section 3.1.2      Twin  HopperAttention.java */
 #include "flash.cuh"
@@ -13,13 +13,14 @@ namespace flash {
 struct Sum {
     const float4* parts;
     bf16* out;
-    int splits, blocks, heads;                                // blocks of 64 rows
+    int splits, blocks, heads, columns;                       // blocks of 64 rows
     float scale;
+    __device__ __forceinline__ int work() const { return heads * blocks * (columns / 32); }
 };
 
 struct Gradient {
-    Sum of[3];
     int tokens;
+    Sum of[3];
 };
 
 // Lane i of four neighbours gives word j of `v` to lane j and keeps what the others give it, in their order.
@@ -43,16 +44,14 @@ static_assert(flash::WARPGROUP == FLASH_GRADIENT_THREADS);
 
 extern "C" __global__ void __launch_bounds__(FLASH_GRADIENT_THREADS)
 flash_gradient(const __grid_constant__ flash::Gradient p) {
-    constexpr int HEAD = 128, GROUPS = 4;                     // 8-column groups of a block, one for each lane of four
+    constexpr int GROUPS = 4;                                 // of a block, one for each lane of four
     int work = blockIdx.x, which = 0;
-    while (which < 2 && work >= p.of[which].heads * p.of[which].blocks * (HEAD / 8 / GROUPS)) {
-        work -= p.of[which].heads * p.of[which].blocks * (HEAD / 8 / GROUPS), which++;
-    }
+    while (which < 2 && work >= p.of[which].work()) work -= p.of[which++].work();
     const flash::Sum& sum = p.of[which];
-    const int t = threadIdx.x, lane = t % 32, quarter = work % 4, block = work / 4 % sum.blocks, head = work / 4 / sum.blocks;
-
-    const long long group = ((static_cast<long long>(head) * sum.blocks + block) * (HEAD / 8) + quarter * GROUPS) * FLASH_GRADIENT_THREADS;
-    const long long split = static_cast<long long>(sum.heads) * sum.blocks * (HEAD / 8) * FLASH_GRADIENT_THREADS;
+    const int t = threadIdx.x, lane = t % 32, quarters = sum.columns / 32;
+    const int quarter = work % quarters, block = work / quarters % sum.blocks, head = work / quarters / sum.blocks;
+    const long long group = ((static_cast<long long>(head) * sum.blocks + block) * quarters + quarter) * GROUPS * FLASH_GRADIENT_THREADS;
+    const long long split = static_cast<long long>(sum.work()) * GROUPS * FLASH_GRADIENT_THREADS;
     const float4* from = sum.parts + group + t;
     float4 total[GROUPS];
 #pragma unroll
@@ -75,8 +74,8 @@ flash_gradient(const __grid_constant__ flash::Gradient p) {
     }
     flash::transpose(upper, lane);
     flash::transpose(lower, lane);
-    const long long row = block * 64ll + t / 32 * 16 + lane / 4, stride = static_cast<long long>(sum.heads) * HEAD;
-    bf16* const to = sum.out + row * stride + head * HEAD + (quarter * GROUPS + lane % 4) * 8;
+    const long long row = block * 64ll + t / 32 * 16 + lane / 4, stride = static_cast<long long>(sum.heads) * sum.columns;
+    bf16* const to = sum.out + row * stride + head * sum.columns + (quarter * GROUPS + lane % 4) * 8;
     if (row < p.tokens) *reinterpret_cast<uint4*>(to) = make_uint4(upper[0], upper[1], upper[2], upper[3]);
     if (row + 8 < p.tokens) *reinterpret_cast<uint4*>(to + 8 * stride) = make_uint4(lower[0], lower[1], lower[2], lower[3]);
 }

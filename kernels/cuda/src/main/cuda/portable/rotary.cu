@@ -194,8 +194,9 @@ __device__ __forceinline__ void any(const Call& p) {
             f(p.interleaved ? 2 * pair : pair, p.interleaved ? 2 * pair + 1 : pair + p.pairs, angles < 0 ? nan : p.cos[angles + pair],
               angles < 0 ? nan : sign * p.sin[angles + pair]);
         }
-        if (STEP == ROTATE) return;
-        for (int i = 2 * p.pairs + lane; i < p.head_dim; i += 32) g(i);
+        if constexpr (STEP != ROTATE) {
+            for (int i = 2 * p.pairs + lane; i < p.head_dim; i += 32) g(i);
+        }
     };
     if constexpr (STEP == ROTATE) {
         visit([&](int i, int j, float cos, float sin) {

@@ -177,6 +177,10 @@ final class Gemm {
     }
 
     private void launch(long rowTiles) {
+        if (LoraProjection.suits(this)) {
+            new LoraProjection(device, this).run(rowTiles);
+            return;
+        }
         if (onHopper()) {
             new HopperGemm(device, List.of(this)).run(rowTiles);
             return;

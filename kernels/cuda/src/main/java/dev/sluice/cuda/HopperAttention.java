@@ -43,11 +43,11 @@ final class HopperAttention {
     /// @param blocks of 64 rows
     private record Sum(Tensor parts, Tensor out, int splits, int blocks, int heads, double scale) {
         long grid() {
-            return (long) heads * blocks * WIDE / GRADIENT_COLUMNS;
+            return heads * blocks * (out.dim(2) / GRADIENT_COLUMNS);
         }
 
         void put(Launch launch) {
-            launch.pointer(parts).pointer(out).int32(splits).int32(blocks).int32(heads).float32(scale);
+            launch.pointer(parts).pointer(out).int32(splits).int32(blocks).int32(heads).int32(out.dim(2)).float32(scale);
         }
     }
 
@@ -106,9 +106,9 @@ final class HopperAttention {
         var sums = List.of(new Sum(dkParts, dk, splits, keyBlocks * keys / STORED_ROWS, shape.kvHeads(), shape.scale()),
                 new Sum(dvParts, dv, splits, keyBlocks * keys / STORED_ROWS, shape.kvHeads(), 1),
                 new Sum(dqSums, dq, 1, queryBlocks * queries / STORED_ROWS, shape.heads(), shape.scale()));
-        var launch = device.launch("flash_gradient").grid(sums.stream().mapToLong(Sum::grid).sum()).block(GRADIENT_THREADS).beginStruct();
+        var launch = device.launch("flash_gradient").grid(sums.stream().mapToLong(Sum::grid).sum()).block(GRADIENT_THREADS).beginStruct().int32(tokens);
         sums.forEach(sum -> sum.put(launch));
-        launch.int32(tokens).endStruct().run();
+        launch.endStruct().run();
     }
 
     /// Among how many blocks a key-value head's query heads are divided.
