@@ -71,6 +71,9 @@ __device__ __forceinline__ uint4 load_guarded(const bf16* p, int count, bool ali
 
 __device__ __forceinline__ float sigmoid(float x) { return 1.f / (1.f + expf(-x)); }
 
+// The same within 1e-5 of its value, in a fifth of the instructions: for what is rounded to bf16.
+__device__ __forceinline__ float quick_sigmoid(float x) { return __fdividef(1.f, 1.f + __expf(-x)); }
+
 // Butterfly sums: every lane ends with the same bits, in the same order on every run.
 template <int LANES, typename T>
 __device__ __forceinline__ T lanes_sum(T x) {

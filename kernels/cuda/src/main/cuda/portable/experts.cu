@@ -59,8 +59,9 @@ expert_activation(int kind, const bf16* gate_up, bf16* act, long long rows, int 
     const long long i = static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x;
     const int unit = width % 8 == 0 ? 8 : 1, pieces = width / unit;
     if (i >= rows * pieces) return;
-    const long long row = i / pieces;
-    const int c = static_cast<int>(i % pieces) * unit;
+    const bool small = i >> 32 == 0;                           // a division of 64 bits takes longer than the memory
+    const long long row = small ? static_cast<unsigned>(i) / static_cast<unsigned>(pieces) : i / pieces;
+    const int c = static_cast<int>(i - row * pieces) * unit;
     Eight g = load_columns(gate_up + row * 2 * width + c, unit);
     const Eight u = load_columns(gate_up + row * 2 * width + width + c, unit);
     activation::choose(kind, [&](auto tag) {
@@ -131,24 +132,60 @@ expert_activation_backward(int kind, const int* row_of_pick, const float* weight
     }
 }
 
-extern "C" __global__ void __launch_bounds__(ROW_THREADS)
+namespace experts {
+
+// One number of the sum.
+__device__ __forceinline__ float combined(const bf16* rows, const int* row, const float* weight, int top_k, int hidden, int c) {
+    float total = 0.f;
+    for (int k = 0; k < top_k; k++) {
+        total += (weight == nullptr ? 1.f : weight[k]) * __bfloat162float(rows[static_cast<long long>(row[k]) * hidden + c]);
+    }
+    return total;
+}
+
+// Eight of them, with the rows of eight picks on their way at once.
+__device__ __forceinline__ Eight combined_eight(const bf16* rows, const int* row, const float* weight, int top_k, int hidden, int c) {
+    constexpr int TOGETHER = 8;
+    Eight total = {};
+    for (int first = 0; first < top_k; first += TOGETHER) {
+        uint4 y[TOGETHER] = {};
+#pragma unroll
+        for (int i = 0; i < TOGETHER; i++) {
+            if (first + i < top_k) y[i] = *reinterpret_cast<const uint4*>(rows + static_cast<long long>(__ldg(row + first + i)) * hidden + c);
+        }
+#pragma unroll
+        for (int i = 0; i < TOGETHER; i++) {
+            if (first + i >= top_k) continue;
+            const Eight e = Eight::of(y[i]);
+            const float w = weight == nullptr ? 1.f : __ldg(weight + first + i);
+#pragma unroll
+            for (int j = 0; j < 8; j++) total.v[j] += w * e.v[j];
+        }
+    }
+    return total;
+}
+
+}  // namespace experts
+
+extern "C" __global__ void __launch_bounds__(ROW_THREADS, 3)
 expert_combine(const bf16* rows, const int* row_of_pick, const float* weights, bf16* out, int top_k, int hidden, int accumulate) {
     const long long token = blockIdx.x;
-    const int* row = row_of_pick + token * top_k;
-    const int unit = hidden % 8 == 0 ? 8 : 1;
-    for (int c = threadIdx.x * unit; c < hidden; c += ROW_THREADS * unit) {
-        Eight total = {};
-        for (int k = 0; k < top_k; k++) {
-            const Eight y = load_columns(rows + static_cast<long long>(row[k]) * hidden + c, unit);
-            const float weight = weights == nullptr ? 1.f : weights[token * top_k + k];
-#pragma unroll
-            for (int j = 0; j < 8; j++) total.v[j] += weight * y.v[j];
+    const int* const row = row_of_pick + token * top_k;
+    const float* const weight = weights == nullptr ? nullptr : weights + token * top_k;
+    bf16* const to = out + token * hidden;
+    if (hidden % 8 != 0) {
+        for (int c = threadIdx.x; c < hidden; c += ROW_THREADS) {
+            const float total = experts::combined(rows, row, weight, top_k, hidden, c);
+            to[c] = __float2bfloat16_rn(accumulate ? total + __bfloat162float(to[c]) : total);
         }
-        if (accumulate) {
-            const Eight old = load_columns(out + token * hidden + c, unit);
+        return;
+    }
+    for (int c = threadIdx.x * 8; c < hidden; c += ROW_THREADS * 8) {
+        Eight old = {};
+        if (accumulate) old = Eight::load(to + c);
+        Eight total = experts::combined_eight(rows, row, weight, top_k, hidden, c);
 #pragma unroll
-            for (int j = 0; j < 8; j++) total.v[j] += old.v[j];
-        }
-        store_columns(out + token * hidden + c, unit, total);
+        for (int j = 0; j < 8; j++) total.v[j] += old.v[j];
+        total.store(to + c);
     }
 }
