@@ -5,6 +5,7 @@
 #include "../../main/cuda/hopper/flash_forward.cu"
 #include "../../main/cuda/hopper/flash_backward.cu"
 #include "../../main/cuda/hopper/flash_backward_wide.cu"
+#include "../../main/cuda/hopper/flash_gradient.cu"
 
 using Size = cuuint64_t;
 

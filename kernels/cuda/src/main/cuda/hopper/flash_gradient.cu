@@ -15,7 +15,7 @@ struct Sum {
     bf16* out;
     int splits, blocks, heads, columns;                       // blocks of 64 rows
     float scale;
-    __device__ __forceinline__ int work() const { return heads * blocks * (columns / 32); }
+    __host__ __device__ __forceinline__ int work() const { return heads * blocks * (columns / 32); }
 };
 
 struct Gradient {
