@@ -14,6 +14,9 @@ record Nf4Packer(int rows, int columns, int groupSize) {
     private static final int BLOCK = Packing.NF4.block();
     private static final float[] NUMBERS = Nf4.numbers();
     private static final float[] NUMBER_BOUNDS = middles(NUMBERS);
+    /// Slices of -1 to 1, each so narrow that at most one bound lies in it or near it.
+    private static final int SLICES = 1024;
+    private static final byte[] BELOW = below();
     private static final float[] SCALES = Nf4.scales();
     private static final float[] SCALE_BOUNDS = middles(SCALES);
 
@@ -46,11 +49,24 @@ record Nf4Packer(int rows, int columns, int groupSize) {
             largest[row * (numbers.length / BLOCK) + block / BLOCK] = most;
             float factor = most == 0 ? 0 : 1 / most;
             for (int i = block; i < block + BLOCK; i += 2) {
-                int upper = nearest(NUMBER_BOUNDS, numbers[i] * factor);
-                int lower = nearest(NUMBER_BOUNDS, numbers[i + 1] * factor);
-                codes[row * (numbers.length / 2) + i / 2] = (byte) (upper << 4 | lower);
+                codes[row * (numbers.length / 2) + i / 2] = (byte) (code(numbers[i] * factor) << 4 | code(numbers[i + 1] * factor));
             }
         }
+    }
+
+    /// Place of the nearest of the 16 numbers: what [#nearest] finds, without a search.
+    private static int code(float number) {
+        int code = BELOW[(int) ((number + 1) * (SLICES / 2))];
+        return code < NUMBER_BOUNDS.length && number > NUMBER_BOUNDS[code] ? code + 1 : code;
+    }
+
+    /// For every slice the bounds that lie safely below it.
+    private static byte[] below() {
+        byte[] below = new byte[SLICES + 2];
+        for (int slice = 0; slice < below.length; slice++) {
+            below[slice] = (byte) nearest(NUMBER_BOUNDS, (slice - 0.5f) / (SLICES / 2) - 1);
+        }
+        return below;
     }
 
     /// @return a factor and an offset for every group
