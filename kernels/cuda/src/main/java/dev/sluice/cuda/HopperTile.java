@@ -41,16 +41,17 @@ enum HopperTile {
         return Math.ceilDiv(n, columns);
     }
 
-    /// Grouped products have tiles for many waves, most of them with short sums: their stores have to be hidden. A dense product takes the
-    /// tile whose last wave wastes least.
+    /// Gathered rows are brought by threads, which feed one large tile fast enough and two smaller ones not. Other grouped products have
+    /// tiles for many waves, most of them with short sums: their stores have to be hidden. A dense product takes the tile whose last wave
+    /// wastes least.
     static HopperTile of(Gemm g, long rowTiles, int multiprocessors) {
-        if (!HopperGemm.deep(g) || !HopperGemm.offsetsFit(g)) {
+        if (g.aRows() != null || !HopperGemm.deep(g)) {
             return SHARED;
         }
         if (g.tiles() != null) {
             return WIDE;
         }
-        return g.aRows() != null ? SHARED : Stream.of(values())
+        return Stream.of(values())
                 .min(Comparator.comparingDouble(tile -> Math.ceilDiv(rowTiles * tile.columnTiles(g.n()), (long) multiprocessors) * tile.columns * tile.cost))
                 .orElseThrow();
     }
