@@ -170,10 +170,19 @@ record DryOperations(int workers) implements ElementwiseOps, NormOps, RotaryOps,
     public void rmsNorm(Tensor x, Tensor weight, float epsilon, Tensor y, Tensor rstd) {}
 
     @Override
+    public void addRmsNorm(Tensor x, Tensor added, Tensor weight, float epsilon, Tensor sum, Tensor y, Tensor rstd) {}
+
+    @Override
     public void rmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Accumulate mode) {}
 
     @Override
     public void rotate(Tensor x, Tensor positions, Tensor cos, Tensor sin, Pairing pairing, Direction direction) {}
+
+    @Override
+    public void normRotate(NormedHeads query, Tensor rotatedQuery, NormedHeads key, Tensor rotatedKey, float epsilon, Angles angles) {}
+
+    @Override
+    public void normRotateBackward(NormedHeads query, Tensor dQuery, NormedHeads key, Tensor dKey, Angles angles) {}
 
     @Override
     public void forward(Tensor x, Segments segments, Tensor taps, Tensor bias, Tensor y) {}
