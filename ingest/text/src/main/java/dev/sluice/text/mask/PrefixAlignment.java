@@ -12,10 +12,12 @@ import java.util.Map;
 ///
 /// Some templates render the last turn unlike the same turn in the middle. Where only its last token differs (an end of
 /// text instead of an end of turn), the turn ends with the token that stands there. Where its beginning differs (its
-/// reasoning is dropped later), the turn ends where the longest ending of its own rendering that stands at the turn's
-/// begin and holds its content ends. Anything else is refused.
+/// reasoning is dropped later, with or without the tags around it), the turn ends where the longest ending of its own
+/// rendering ends that holds its answer and stands at the turn's begin, or behind nothing but tags. Anything else is refused.
 /// White space after an end-of-turn token belongs to the template, not to the answer.
 final class PrefixAlignment {
+
+    private static final int MOST_PLACES = 16;
 
     private final ChatRenderer renderer;
     private final Tokenizer tokenizer;
@@ -69,7 +71,7 @@ final class PrefixAlignment {
         }
         int end = endWithAnotherToken(upTo, full, tokens, begin);
         if (end < 0 && messages.get(turn).get("content") instanceof String content) {
-            end = endOfLongestEnding(upTo, content.strip(), full, begin);
+            end = endOfLongestEnding(upTo, answer(content), full, begin);
         }
         if (end < 0) {
             throw new RefusedRowException(RowOutcome.Code.NOT_ALIGNABLE, "The chat template marks no assistant turns, and message "
@@ -92,14 +94,41 @@ final class PrefixAlignment {
                 .mapToInt(token -> same + token.length()).max().orElse(-1);
     }
 
-    private static int endOfLongestEnding(String upTo, String content, String full, int begin) {
-        int limit = content.isEmpty() ? -1 : upTo.lastIndexOf(content);
+    /// What a message says behind its last tag: its reasoning stands before.
+    private String answer(String content) {
+        int begin = tokenizer.addedTokens().stream().mapToInt(token -> content.lastIndexOf(token) < 0 ? 0
+                : content.lastIndexOf(token) + token.length()).max().orElse(0);
+        String answer = content.substring(begin).strip();
+        return answer.isEmpty() ? content.strip() : answer;
+    }
+
+    private int endOfLongestEnding(String upTo, String answer, String full, int begin) {
+        int limit = answer.isEmpty() ? -1 : upTo.lastIndexOf(answer);
+        List<Integer> places = behindTags(full, begin);
         for (int from = Math.min(begin, upTo.length()); from <= limit; from++) {
-            if (full.startsWith(upTo.substring(from), begin)) {
-                return begin + upTo.length() - from;
+            String ending = upTo.substring(from);
+            for (int place : places) {
+                if (full.startsWith(ending, place)) {
+                    return place + ending.length();
+                }
             }
         }
         return -1;
+    }
+
+    /// The place itself and those behind it with nothing but added tokens and white space between.
+    private List<Integer> behindTags(String full, int begin) {
+        var places = new ArrayList<Integer>();
+        for (int at = begin; at >= 0 && places.size() < MOST_PLACES; at = behindTag(full, at)) {
+            places.add(at);
+        }
+        return places;
+    }
+
+    private int behindTag(String full, int at) {
+        return at < full.length() && Character.isWhitespace(full.charAt(at)) ? at + 1
+                : tokenizer.addedTokens().stream().filter(token -> full.startsWith(token, at))
+                        .mapToInt(token -> at + token.length()).max().orElse(-1);
     }
 
     private int withoutTrailingSpace(String full, int begin, int end) {

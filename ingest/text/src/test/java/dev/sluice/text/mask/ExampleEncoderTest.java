@@ -116,6 +116,20 @@ class ExampleEncoderTest {
                  {`role`: `user`, `content`: `b`}, {`role`: `assistant`, `content`: `rank`}]}""")))));
     }
 
+    /// Reasoning between two tags, for which the sample's tokens stand in, and no end of turn: earlier answers keep the tags only.
+    @Test
+    void turnsWhoseReasoningIsDroppedBetweenItsTagsAreFound() {
+        var encoder = encoder("""
+                {%- for m in messages %}{{- '<|im_end|>' + m.role + '\\n' }}
+                {%- if m.role == 'assistant' %}{{- '<|endoftext|>' + (m.content.split('<|im_start|>')[0].strip() if loop.last else '') + '<|im_start|>\\n' }}{% endif %}
+                {{- m.content.split('<|im_start|>')[-1].strip() }}
+                {%- endfor %}
+                {%- if add_generation_prompt %}{{- '<|im_end|>assistant\\n' }}{% endif %}""", new MaskSettings(512));
+        assertEquals("<|endoftext|><|im_start|>\nkernel|<|endoftext|>so<|im_start|>\nrank", trained(row(encoder.encode(example("""
+                {`messages`: [{`role`: `user`, `content`: `a`}, {`role`: `assistant`, `content`: `why<|im_start|>kernel`},
+                 {`role`: `user`, `content`: `b`}, {`role`: `assistant`, `content`: `so<|im_start|>rank`}]}""")))));
+    }
+
     @Test
     void turnsThatEndWithAnotherTokenThanTheLastAreFound() {
         var another = encoder("{% for m in messages %}{{ m.role + ': ' + m.content }}{% if m.role == 'assistant' and loop.last %}"
