@@ -114,7 +114,7 @@ struct Problem {
     }
     void forward() {
         const int blocks = std::min(multiprocessors(), (tokens + 127) / 128 * heads);
-        const flash::Forward p{first_key.get(), with_sinks ? sinks.get() : nullptr, lse.get(), tokens, heads, kv_heads, scale};
+        const flash::Forward p{first_key.get(), with_sinks ? sinks.get() : nullptr, lse.get(), FLOAT32, tokens, heads, kv_heads, scale};
         const auto go = [&](auto* kernel, unsigned rows, uint32_t shared) {
             with_shared(kernel, shared)<<<blocks, flash::THREADS, shared>>>(map(q, heads, 128), map(k, kv_heads, rows), map(v, kv_heads, rows), map(out, heads, 64), p);
         };

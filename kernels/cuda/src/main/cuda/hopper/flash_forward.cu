@@ -3,7 +3,7 @@
  * warpgroup the scores of the next block of keys are multiplied beside the values of this one. Scores never leave registers.
  * Shapes    q [tokens, heads, HEAD]  k [tokens, kv_heads, HEAD]  v [tokens, kv_heads, VALUE]  out [tokens, heads, VALUE] bf16
  *           lse [tokens, heads] f32
- *           first_key [tokens] int32, non-decreasing: query i sees keys first_key[i] .. i (document and window)   sinks [heads] f32 or null
+ *           first_key [tokens] int32, non-decreasing: query i sees keys first_key[i] .. i (document and window)   sinks [heads] f32 | bf16 | f16 or null
  * Maps      bf16, 128-byte swizzle, zeros outside: {columns, heads of the tensor, tokens}; q box {64, 1, 128}, k, v box {64, 1, KEYS},
  *           out box {64, 1, 64}
  * Requires  compute capability 9.0; HEAD and VALUE 64 and 64, 128 and 128, 192 and 128, with KEYS 128, or 256 and 256, with KEYS 64;
@@ -17,9 +17,9 @@ namespace flash {
 
 struct Forward {
     const int* first_key;
-    const float* sinks;                                       // or null
+    const void* sinks;                                        // or null
     float* lse;
-    int tokens, heads, kv_heads;
+    int sink_format, tokens, heads, kv_heads;
     float scale;
 };
 
@@ -207,7 +207,7 @@ __device__ __forceinline__ void attend(const CUtensorMap& out, const Forward& p,
             float top = softmax.maximum[i] * p.scale;
             factor[i] = 1.f;
             if (p.sinks != nullptr) {
-                const float sink = p.sinks[tile.head], higher = fmaxf(top, sink);
+                const float sink = load_as_float(p.sinks, p.sink_format, tile.head), higher = fmaxf(top, sink);
                 factor[i] = __expf(top - higher);
                 sum = sum * factor[i] + __expf(sink - higher);
                 top = higher;

@@ -31,7 +31,7 @@ final class CudaAttention implements AttentionOps {
         var width = AttentionWidth.of(operation, shape);
         try (var own = scratch.child("attention.forward")) {
             var bounds = bounds(segments, shape, own);
-            if (HopperAttention.suitsForward(device, shape)) {
+            if (HopperAttention.suits(device, shape)) {
                 new HopperAttention(device, shape, tokens).forward(q, k, v, bounds.firstKey(), out, lse);
                 return;
             }
@@ -57,7 +57,7 @@ final class CudaAttention implements AttentionOps {
         var width = AttentionWidth.of(operation, shape);
         try (var own = scratch.child("attention.backward")) {
             var bounds = bounds(segments, shape, own);
-            if (HopperAttention.suitsBackward(device, shape)) {
+            if (HopperAttention.suits(device, shape)) {
                 new HopperAttention(device, shape, tokens).backward(dOut, q, k, v, out, lse, bounds, dq, dk, dv, own);
                 return;
             }

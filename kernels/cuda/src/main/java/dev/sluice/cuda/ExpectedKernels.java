@@ -20,9 +20,7 @@ final class ExpectedKernels {
         names.add(device.hopper() && wide(workload) ? "hopper_" : "");
         if (workload.attention() instanceof Workload.Attention attention) {
             var shape = new Shape(attention.heads(), attention.kvHeads(), attention.headDim(), attention.valueDim(), 1, attention.window(), null);
-            boolean certain = !attention.sinks();
-            names.add(certain && HopperAttention.suitsForward(device, shape) ? "flash_forward" : "");
-            names.add(certain && HopperAttention.suitsBackward(device, shape) ? "flash_backward" : "");
+            names.addAll(HopperAttention.suits(device, shape) ? List.of("flash_forward", "flash_backward") : List.of());
         }
         names.add(device.hopper() ? "" : "gemm_");
         names.removeIf(String::isEmpty);

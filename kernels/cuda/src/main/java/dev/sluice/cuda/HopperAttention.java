@@ -57,11 +57,7 @@ final class HopperAttention {
         this.tokens = tokens;
     }
 
-    static boolean suitsForward(Device device, Shape shape) {
-        return suitsBackward(device, shape) && (shape.sinks() == null || shape.sinks().dtype() == DType.FLOAT32);
-    }
-
-    static boolean suitsBackward(Device device, Shape shape) {
+    static boolean suits(Device device, Shape shape) {
         return device.hopper() && shape.scale() > 0 && Objects.equals(WIDTHS.get(shape.headDim()), shape.valueDim());
     }
 
@@ -74,6 +70,7 @@ final class HopperAttention {
                 .tensorMap(map(q, FORWARD_QUERIES)).tensorMap(map(k, keys)).tensorMap(map(v, keys))
                 .tensorMap(map(out, STORED_ROWS)).beginStruct()
                 .pointer(firstKey).pointer(shape.sinks()).pointer(lse)
+                .int32(shape.sinks() == null ? 0 : Launch.code(shape.sinks().dtype()))
                 .int32(tokens).int32(shape.heads()).int32(shape.kvHeads()).float32(shape.scale()).endStruct().run();
     }
 

@@ -134,7 +134,7 @@ public interface AttentionContract extends Contract {
             this.world = world;
             this.segments = segments;
             int tokens = segments.tokens();
-            sinks = withSinks ? world.float32("sinks", 1, heads) : null;
+            sinks = withSinks ? world.activations("sinks", 1, heads) : null;
             shape = new Shape(heads, kvHeads, width, valueWidth, (float) (1 / Math.sqrt(width)), window,
                     withSinks ? sinks.tensor() : null);
             q = world.activations("q", 2, tokens, heads, width);
