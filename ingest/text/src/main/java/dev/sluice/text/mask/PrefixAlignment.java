@@ -6,6 +6,8 @@ import dev.sluice.text.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /// Finds the assistant's turns in the text of a template that does not mark them, by rendering the conversation up to
 /// each turn: a turn begins where the prompt before it ends, and ends where the conversation with it ends.
@@ -13,7 +15,8 @@ import java.util.Map;
 /// Some templates render the last turn unlike the same turn in the middle. Where only its last token differs (an end of
 /// text instead of an end of turn), the turn ends with the token that stands there. Where its beginning differs (its
 /// reasoning is dropped later, with or without the tags around it), the turn ends where the longest ending of its own
-/// rendering ends that holds its answer and stands at the turn's begin, or behind nothing but tags. Anything else is refused.
+/// rendering ends that holds its answer, or its call of a tool, and stands at the turn's begin, or behind nothing but tags.
+/// Anything else is refused.
 /// White space after an end-of-turn token belongs to the template, not to the answer.
 final class PrefixAlignment {
 
@@ -70,8 +73,9 @@ final class PrefixAlignment {
             return upTo.length();
         }
         int end = endWithAnotherToken(upTo, full, tokens, begin);
-        if (end < 0 && messages.get(turn).get("content") instanceof String content) {
-            end = endOfLongestEnding(upTo, answer(content), full, begin);
+        if (end < 0) {
+            String answer = messages.get(turn).get("content") instanceof String content ? answer(content) : "";
+            end = endOfLongestEnding(endings(upTo, answer, begin), full, begin);
         }
         if (end < 0) {
             throw new RefusedRowException(RowOutcome.Code.NOT_ALIGNABLE, "The chat template marks no assistant turns, and message "
@@ -102,18 +106,19 @@ final class PrefixAlignment {
         return answer.isEmpty() ? content.strip() : answer;
     }
 
-    private int endOfLongestEnding(String upTo, String answer, String full, int begin) {
-        int limit = answer.isEmpty() ? -1 : upTo.lastIndexOf(answer);
+    /// Endings of a turn's rendering, longest first: those that hold the answer, or where there is none, as in a call of a
+    /// tool, those that leave out nothing but tags.
+    private Stream<String> endings(String upTo, String answer, int begin) {
+        int first = Math.min(begin, upTo.length());
+        IntStream places = answer.isEmpty() ? behindTags(upTo, first).stream().mapToInt(Integer::intValue)
+                : IntStream.rangeClosed(first, upTo.lastIndexOf(answer));
+        return places.mapToObj(upTo::substring).filter(ending -> !ending.isBlank());
+    }
+
+    private int endOfLongestEnding(Stream<String> endings, String full, int begin) {
         List<Integer> places = behindTags(full, begin);
-        for (int from = Math.min(begin, upTo.length()); from <= limit; from++) {
-            String ending = upTo.substring(from);
-            for (int place : places) {
-                if (full.startsWith(ending, place)) {
-                    return place + ending.length();
-                }
-            }
-        }
-        return -1;
+        return endings.flatMapToInt(ending -> places.stream().filter(place -> full.startsWith(ending, place))
+                .mapToInt(place -> place + ending.length()).limit(1)).findFirst().orElse(-1);
     }
 
     /// The place itself and those behind it with nothing but added tokens and white space between.

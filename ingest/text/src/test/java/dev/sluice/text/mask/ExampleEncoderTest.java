@@ -130,6 +130,22 @@ class ExampleEncoderTest {
                  {`role`: `user`, `content`: `b`}, {`role`: `assistant`, `content`: `so<|im_start|>rank`}]}""")))));
     }
 
+    /// An empty reasoning block before the last turn only, and a turn that calls a tool and says nothing.
+    @Test
+    void callsOfToolsAreFound() {
+        var encoder = encoder("""
+                {%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' }}
+                {%- if m.role == 'assistant' and loop.last %}{{- '<|endoftext|>\\n' }}{% endif %}
+                {{- m.content or '' }}{% for call in m.tool_calls or [] %}{{- 'call ' + call.function.name }}{% endfor %}
+                {{- '<|im_end|>\\n' }}
+                {%- endfor %}
+                {%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{% endif %}""", new MaskSettings(512));
+        assertEquals("call kernel<|im_end|>|<|endoftext|>\nrank<|im_end|>", trained(row(encoder.encode(example("""
+                {`messages`: [{`role`: `user`, `content`: `a`},
+                 {`role`: `assistant`, `tool_calls`: [{`type`: `function`, `function`: {`name`: `kernel`, `arguments`: {}}}]},
+                 {`role`: `tool`, `content`: `b`}, {`role`: `assistant`, `content`: `rank`}]}""")))));
+    }
+
     @Test
     void turnsThatEndWithAnotherTokenThanTheLastAreFound() {
         var another = encoder("{% for m in messages %}{{ m.role + ': ' + m.content }}{% if m.role == 'assistant' and loop.last %}"
