@@ -58,7 +58,7 @@ class GoldenCaseGpuTest {
                 GoldenCaseGpuTest.class.getResource("/golden"), "no golden cases on the class path; -Dsluice.golden=FOLDER names them").toString()));
     }
 
-    private static Backend open(String name) {
+    static Backend open(String name) {
         var provider = ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get)
                 .filter(one -> one.name().equals(name)).findFirst().orElseThrow();
         var availability = provider.probe();
