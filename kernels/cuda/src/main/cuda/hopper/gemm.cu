@@ -2,7 +2,7 @@
  * Both multiplying warpgroups share a tile of 256 columns, which reads fewest bytes of A and W for its operations. The update is the last
  * step of the same sum: Z and U come as one more depth block, whose columns from `rank` on the copy engine fills with zeros. One set of
  * weight bytes serves both directions: the gradient reads W as a column-major right operand.
- * Shapes    A [*, lda]  Z [rows, rank]  C [*, ldc]  bf16; bias [n] or [experts, n] f32, bf16 or f16, or null; tiles, tile_count, limit as portable/gemm.cu
+ * Shapes    A [*, lda]  Z [rows, rank]  C [*, ldc]  bf16; bias [n] or [experts, n] f32 or bf16, or null; tiles, tile_count, limit as portable/gemm.cu
  *           hopper_gemm_nt (forward): W [experts, n, k], U [experts, n, rank];   hopper_gemm_nn (gradient): W [experts, k, n], U [experts, rank, n]
  *           hopper_layers_nt: up to 4 such layers of one A, each with its own C;  hopper_layers_nn: up to 4 layers with A, Z, k and rank of their
  *           own, added into one C: the gradient of an input that they share
@@ -169,7 +169,8 @@ __device__ __forceinline__ void consume(const Product<N>& p, uint32_t shared) {
             continue;
         }
         float acc[1][COLUMNS / 2];
-        begin_sums(acc[0], p.layer[from], p.c_rows, p.accumulate, tile.expert, tile.first + row0, tile.rows - row0, n0);
+        const Layer& layer = p.layer[from];
+        begin_sums(acc, layer, p.c_rows, p.accumulate, tile.first + row0, tile.rows - row0, n0);
         const auto issue = [&] {
             wait_full();
             wgmma::fence();
@@ -203,7 +204,9 @@ __device__ __forceinline__ void consume(const Product<N>& p, uint32_t shared) {
         }
         wgmma::wait<0>();
         release(before);
-        store(acc, p.layer[from], p.c_rows, tile.first + row0, tile.rows - row0, n0, shared + STAGING + row0 * STAGING_ROW, GROUP + group);
+        const Target target{layer.c, p.c_rows, layer.ldc, tile.first + row0, tile.rows - row0, shared + STAGING + row0 * STAGING_ROW, GROUP + group};
+        add_bias<0, COLUMNS / 8>(acc, layer, static_cast<long long>(tile.expert) * layer.n, n0);
+        store<0, COLUMNS / 8>(acc, target, n0, layer.n);
     }
 }
 

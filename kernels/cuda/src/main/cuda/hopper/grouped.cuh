@@ -1,5 +1,5 @@
 /* What the matrix products share: the list of row tiles, the order in which output tiles are taken and how blocks draw them, the ring of
- * stages, where a sum begins (zero, bias, old values) and how a tile is stored. */
+ * stages, what is added to the sums and how they are stored. */
 #pragma once
 #include "../common/numbers.cuh"
 #include "../common/tiles.h"
@@ -30,7 +30,7 @@ struct Rows {
 // One of the layers that a launch multiplies: several layers of one input forward, several that share an input's gradient backward.
 struct Layer {
     bf16* c;
-    const void* bias;                                         // [n] or [experts, n], or null
+    const void* bias;                                         // [n] or [experts, n] f32 or bf16, or null
     int bias_format, n, k, ldc, rank, first_column;           // first_column: column tiles of the layers before it
 };
 
@@ -172,66 +172,96 @@ struct Handover {
 // Row of C that row r of a product goes to.
 __device__ __forceinline__ long long output_row(const int* c_rows, int r) { return c_rows == nullptr ? r : c_rows[r]; }
 
-// Where the sums of 64 rows x 2 N columns begin: bias and old values, or zero. `rows`: how many of the 64 exist.
-template <int N>
-__device__ __forceinline__ void begin_sums(float (&acc)[N], const Layer& layer, const int* c_rows, int accumulate, int expert, int first, int rows, int n0) {
-    const int t = threadIdx.x % WARPGROUP, column = n0 + t % 4 * 2;   // and every eighth from there
+// Adds the bias, numbers `bias` .. of the layer's, to the 8-column groups FROM .. TO - 1, whose columns begin at n0 of the layer.
+template <int FROM, int TO, int BLOCKS, int N>
+__device__ __forceinline__ void add_bias(float (&acc)[BLOCKS][N], const Layer& layer, long long bias, int n0) {
+    const long long at = bias + n0 + threadIdx.x % 4 * 2;     // and every eighth from there
+    const auto add = [&](auto load) {
 #pragma unroll
-    for (int i = 0; i < N; i++) acc[i] = 0.f;
-    if (layer.bias != nullptr) {
-        const long long at = static_cast<long long>(expert) * layer.n + column;
+        for (int j = 0; j < TO - FROM; j++) {                 // columns come in eights: all of them exist or none
+            const float2 two = n0 + 8 * j < layer.n ? load(at + 8 * j) : make_float2(0.f, 0.f);
 #pragma unroll
-        for (int j = 0; j < N / 4; j++) {
-            if (n0 + 8 * j >= layer.n) break;                 // columns come in eights: all of them exist or none
-            const float b0 = load_as_float(layer.bias, layer.bias_format, at + 8 * j), b1 = load_as_float(layer.bias, layer.bias_format, at + 8 * j + 1);
-            acc[4 * j] = b0, acc[4 * j + 1] = b1, acc[4 * j + 2] = b0, acc[4 * j + 3] = b1;
+            for (int m = 0; m < BLOCKS; m++) {
+                float* v = acc[m] + 4 * (FROM + j);
+                v[0] += two.x, v[1] += two.y, v[2] += two.x, v[3] += two.y;
+            }
         }
+    };
+    if (layer.bias == nullptr) return;
+    if (layer.bias_format == FLOAT32) {
+        add([&](long long i) { return *reinterpret_cast<const float2*>(static_cast<const float*>(layer.bias) + i); });
+    } else {
+        add([&](long long i) {
+            const uint32_t two = *reinterpret_cast<const uint32_t*>(static_cast<const bf16*>(layer.bias) + i);
+            return make_float2(low(two), high(two));
+        });
     }
-    if (accumulate) {
+}
+
+// Where the sums of a tile begin, BLOCKS x 64 rows from `first`, `rows` of which exist, columns from n0: old values or zero.
+template <int BLOCKS, int N>
+__device__ __forceinline__ void begin_sums(float (&acc)[BLOCKS][N], const Layer& layer, const int* c_rows, int accumulate, int first, int rows, int n0) {
+    const int t = threadIdx.x % WARPGROUP;
+#pragma unroll
+    for (int m = 0; m < BLOCKS; m++)
+#pragma unroll
+        for (int i = 0; i < N; i++) acc[m][i] = 0.f;
+    if (!accumulate) return;
+#pragma unroll
+    for (int m = 0; m < BLOCKS; m++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            const int r = t / 32 * 16 + t % 32 / 4 + half * 8;
+            const int r = m * 64 + t / 32 * 16 + t % 32 / 4 + half * 8;
             if (r < rows) {
-                const bf16* old = layer.c + output_row(c_rows, first + r) * layer.ldc + column;
+                const bf16* old = layer.c + output_row(c_rows, first + r) * layer.ldc + n0 + t % 4 * 2;
 #pragma unroll
                 for (int j = 0; j < N / 4; j++) {
                     if (n0 + 8 * j >= layer.n) break;
                     const uint32_t two = *reinterpret_cast<const uint32_t*>(old + 8 * j);
-                    acc[4 * j + 2 * half] += low(two), acc[4 * j + 2 * half + 1] += high(two);
+                    acc[m][4 * j + 2 * half] += low(two), acc[m][4 * j + 2 * half + 1] += high(two);
                 }
             }
         }
     }
 }
 
-// Rounds and stores BLOCKS x 64 rows, 64 columns at a time through rows of STAGING_ROW bytes that the warpgroup owns.
+// Where a tile goes: rows first .. first + rows - 1 of a matrix with rows of `stride`, or the rows that c_rows names.
+struct Target {
+    bf16* c;
+    const int* c_rows;
+    int stride, first, rows;
+    uint32_t staging;                                         // rows of STAGING_ROW bytes that the warpgroup owns
+    int barrier;                                              // and its named barrier
+};
+
 constexpr uint32_t STAGING_ROW = 64 * 2 + 16;                 // + 16: rows start in different banks
-template <int BLOCKS, int N>
-__device__ __forceinline__ void store(const float (&acc)[BLOCKS][N], const Layer& layer, const int* c_rows, int first, int rows, int n0, uint32_t staging,
-                                      int barrier) {
+
+// Rounds and stores BLOCKS x 64 rows of the 8-column groups FROM .. TO - 1 to columns from n0 on that are below `end`, 64 columns at a time.
+template <int FROM, int TO, int BLOCKS, int N>
+__device__ __forceinline__ void store(const float (&acc)[BLOCKS][N], const Target& to, int n0, int end) {
     const int t = threadIdx.x % WARPGROUP, warp = t / 32, lane = t % 32;
-    const uint32_t row_part = staging + t / 8 * STAGING_ROW + t % 8 * 16;         // rows t / 8, t / 8 + 16, .. of 8 columns each
-    const uint32_t fragment = staging + (warp * 16 + (lane & 15)) * STAGING_ROW + lane / 16 * 16;
+    const uint32_t row_part = to.staging + t / 8 * STAGING_ROW + t % 8 * 16;      // rows t / 8, t / 8 + 16, .. of 8 columns each
+    const uint32_t fragment = to.staging + (warp * 16 + (lane & 15)) * STAGING_ROW + lane / 16 * 16;
 #pragma unroll
-    for (int c = 0; c < N / 32; c++) {
-        const int column = n0 + c * 64 + t % 8 * 8;
-        if (n0 + c * 64 >= layer.n) break;
-        ptx::sync_named(barrier, WARPGROUP);                  // the last chunk has left the staging rows
+    for (int group = FROM; group < TO; group += 8) {
+        const int from = n0 + (group - FROM) * 8, column = from + t % 8 * 8, groups = TO - group < 8 ? TO - group : 8;
+        if (from >= end) break;
+        ptx::sync_named(to.barrier, WARPGROUP);               // the last chunk has left the staging rows
 #pragma unroll
         for (int m = 0; m < BLOCKS; m++) {
-            if (m == 1 && rows <= 64) break;
+            if (m == 1 && to.rows <= 64) break;
 #pragma unroll
-            for (int j = 0; j < 8; j += 2) {
-                const float* v = acc[m] + (c * 8 + j) * 4;
+            for (int j = 0; j < groups; j += 2) {
+                const float* v = acc[m] + (group + j) * 4;
                 ptx::store_matrices(fragment + m * 64 * STAGING_ROW + j * 16, pack(v[0], v[1]), pack(v[2], v[3]), pack(v[4], v[5]), pack(v[6], v[7]));
             }
         }
-        ptx::sync_named(barrier, WARPGROUP);
+        ptx::sync_named(to.barrier, WARPGROUP);
 #pragma unroll 4
         for (int i = 0; i < BLOCKS * 4; i++) {
             const int r = t / 8 + i * 16;
-            if (r < rows && column < layer.n)
-                *reinterpret_cast<uint4*>(layer.c + output_row(c_rows, first + r) * layer.ldc + column) = ptx::load16(row_part + i * 16 * STAGING_ROW);
+            if (r < to.rows && column < end && t % 8 < groups)
+                *reinterpret_cast<uint4*>(to.c + output_row(to.c_rows, to.first + r) * to.stride + column) = ptx::load16(row_part + i * 16 * STAGING_ROW);
         }
     }
 }

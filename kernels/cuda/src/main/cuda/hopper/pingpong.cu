@@ -2,7 +2,7 @@
  * Each multiplying warpgroup owns a whole tile; while one multiplies, the other stores and begins the next, so only the first and last
  * stores of a block show. The update is a few more steps of the same sum into the same accumulators, so W + U Z never exists and the
  * result is rounded once.
- * Shapes    A [*, lda]  Z [rows, rank]  C [*, ldc]  bf16; bias [n] or [experts, n] f32, bf16 or f16, or null
+ * Shapes    A [*, lda]  Z [rows, rank]  C [*, ldc]  bf16; bias [n] or [experts, n] f32 or bf16, or null
  *           hopper_pingpong_nt_*: W [experts, n, k], U [experts, n, rank]   W(k, n) = W[n, k]
  *           hopper_pingpong_nn_*: W [experts, k, n], U [experts, rank, n]   W(k, n) = W[k, n]; the same bytes as in the forward pass
  *           tiles, tile_count: written by expert_tiles; tiles null for one matrix of `rows` rows, of which limit[0] - limit_offset exist
@@ -15,6 +15,7 @@
  * Launch    grid min(output tiles, multiprocessors), block 384, dynamic shared Plan::SHARED_BYTES (tiles.h); no cluster
  * Bound by  the matrix unit at 128 rows an expert and more, else bandwidth of W      Source  Hu et al. 2021 eq. 3; grouping: MegaBlocks
  * Twin      HopperGemm.java */
+#include "../common/activation.cuh"
 #include "grouped.cuh"
 
 namespace pingpong {
@@ -24,16 +25,19 @@ using namespace grouped;
 using Product = grouped::Product<1>;
 using Maps = grouped::Maps<1>;
 
+constexpr int NONE = -1;                                      // no activation
+
 // Shared memory: STAGES x (A | W), staging x 2, where gathered rows begin, barriers, tickets.
-template <int COLUMNS_, int STAGES_, bool GATHER_>
+template <int COLUMNS_, int STAGES_, bool GATHER_, int ACTIVATION_ = NONE>
 struct Plan {
-    static constexpr int COLUMNS = COLUMNS_, STAGES = STAGES_;
+    static constexpr int COLUMNS = COLUMNS_, STAGES = STAGES_, ACTIVATION = ACTIVATION_;
+    static constexpr int WIDTH = ACTIVATION == NONE ? COLUMNS : COLUMNS / 2;      // columns of C in a tile: gate and up give one
     static constexpr bool GATHER = GATHER_;
     static constexpr uint32_t W_BYTES = COLUMNS * ROW_BYTES, STAGE = A_BYTES + W_BYTES;
     static constexpr uint32_t STAGING = ROWS * STAGING_ROW, STAGING_AT = STAGES * STAGE, OFFSETS = STAGING_AT + 2 * STAGING;
     static constexpr uint32_t FULL = OFFSETS + ROWS * 4, EMPTY = FULL + 8 * STAGES, TICKETS = EMPTY + 8 * STAGES;
     static constexpr uint32_t SHARED_BYTES = TICKETS + Tickets::BYTES;
-    __device__ __forceinline__ static Schedule schedule(const Product& p) { return Schedule(p.rows, (p.layer[0].n + COLUMNS - 1) / COLUMNS); }
+    __device__ __forceinline__ static Schedule schedule(const Product& p) { return Schedule(p.rows, (p.layer[0].n + WIDTH - 1) / WIDTH); }
     static_assert(SHARED_BYTES <= 232448, "more shared memory than a block of compute capability 9.0 can have");
 };
 
@@ -56,7 +60,7 @@ template <typename P, wgmma::Major W, int BLOCKS, typename TurnOver>
 __device__ __forceinline__ void multiply(float (&acc)[2][P::COLUMNS / 2], Ring<P::STAGES>& ring, uint32_t shared, const Depth& depth, bool leader,
                                          TurnOver turn_over) {
     using Mma = wgmma::Product<P::COLUMNS>;
-    const auto issue = [&] {
+    const auto issue = [&](bool begun) {
         ptx::wait(shared + P::FULL + 8 * ring.stage, ring.phase);
         const uint32_t a = shared + ring.stage * P::STAGE, w = a + A_BYTES;
         wgmma::fence();
@@ -64,14 +68,14 @@ __device__ __forceinline__ void multiply(float (&acc)[2][P::COLUMNS / 2], Ring<P
         for (int step = 0; step < DEPTH / 16; step++)
 #pragma unroll
             for (int m = 0; m < BLOCKS; m++)
-                Mma::template add<W>(acc[m], wgmma::k_major(a + m * A_HALF + step * 32), weights<W>(w, step), 1);
+                Mma::template add<W>(acc[m], wgmma::k_major(a + m * A_HALF + step * 32), weights<W>(w, step), begun || step > 0);
         wgmma::commit();
     };
-    issue();                                                  // before the loop: inside, sums that ordinary code began would serialise it
+    issue(P::ACTIVATION == NONE);                             // before the loop: inside, sums that ordinary code began would serialise it
     int previous = ring.stage;
     ring.advance();
     for (int block = 1; block < depth.blocks - 1; block++) {
-        issue();
+        issue(true);
         wgmma::wait<1>();
         if (leader) ptx::arrive(shared + P::EMPTY + 8 * previous);
         previous = ring.stage;
@@ -115,7 +119,13 @@ __device__ __forceinline__ void produce(const Maps& maps, const Product& p, uint
             const int k0 = (update ? block - depth.weight_blocks : block) * DEPTH;
             ptx::arrive_expecting(barrier, P::W_BYTES + (boxed ? left_bytes(tile) : 0));
             if (boxed) load_left(to, update ? maps.z[0] : maps.a[0], barrier, k0, tile);
-            load_right<W>(to + A_BYTES, update ? maps.u[0] : maps.w[0], barrier, k0, column * P::COLUMNS, tile.expert);
+            const CUtensorMap& right = update ? maps.u[0] : maps.w[0];
+            if constexpr (P::ACTIVATION == NONE) {
+                load_right<W>(to + A_BYTES, right, barrier, k0, column * P::COLUMNS, tile.expert);
+            } else {
+                ptx::load_box(to + A_BYTES, right, barrier, k0, column * P::WIDTH, 0, tile.expert);
+                ptx::load_box(to + A_BYTES + P::W_BYTES / 2, right, barrier, k0, column * P::WIDTH, 1, tile.expert);
+            }
             ring.advance();
         }
     }
@@ -166,8 +176,43 @@ __device__ __forceinline__ void gather(const Product& p, uint32_t shared) {
     handover.finish(ring.stage);
 }
 
+// Adds the bias and stores a tile; with an activation gate and up as they are, where wanted, and then what it makes of their rounded values.
+template <typename P>
+__device__ __forceinline__ void finish(float (&acc)[2][P::COLUMNS / 2], const Product& p, bf16* gate_up, const Target& target, int expert, int n0) {
+    constexpr int GROUPS = P::WIDTH / 8;
+    const Layer& layer = p.layer[0];
+    if constexpr (P::ACTIVATION == NONE) {
+        const long long bias = static_cast<long long>(expert) * layer.n;
+        add_bias<0, GROUPS / 2>(acc, layer, bias, n0);        // in halves: all at once would spill
+        __syncwarp();
+        add_bias<GROUPS / 2, GROUPS>(acc, layer, bias, n0 + GROUPS / 2 * 8);
+        store<0, GROUPS>(acc, target, n0, layer.n);
+    } else {
+        const long long bias = 2ll * expert * layer.n;
+        add_bias<0, GROUPS>(acc, layer, bias, n0);
+        add_bias<GROUPS, 2 * GROUPS>(acc, layer, bias + layer.n, n0);
+        if (gate_up != nullptr) {
+            Target both = target;
+            both.c = gate_up, both.stride = 2 * layer.n;
+            store<0, GROUPS>(acc, both, n0, layer.n);
+            both.c = gate_up + layer.n;
+            store<GROUPS, 2 * GROUPS>(acc, both, n0, layer.n);
+        }
+#pragma unroll
+        for (int j = 0; j < GROUPS; j++) {
+#pragma unroll
+            for (int m = 0; m < 2; m++)
+#pragma unroll
+                for (int i = 4 * j; i < 4 * j + 4; i++)
+                    acc[m][i] = activation::evaluate<P::ACTIVATION>(rounded(acc[m][i]), rounded(acc[m][GROUPS * 4 + i])).out;
+            __syncwarp();                                     // a few at a time: all at once would spill
+        }
+        store<0, GROUPS>(acc, target, n0, layer.n);
+    }
+}
+
 template <typename P, wgmma::Major W>
-__device__ __forceinline__ void consume(const Product& p, uint32_t shared) {
+__device__ __forceinline__ void consume(const Product& p, bf16* gate_up, uint32_t shared) {
     const int own = threadIdx.x / WARPGROUP - 1;
     const bool leader = threadIdx.x % WARPGROUP == 0;
     const Layer& layer = p.layer[0];
@@ -184,24 +229,24 @@ __device__ __forceinline__ void consume(const Product& p, uint32_t shared) {
     while ((work = tickets.read()) >= 0) {
         int column;
         const Tile tile = schedule.at(work, column);
-        const int n0 = column * P::COLUMNS;
+        const int n0 = column * P::WIDTH;
         float acc[2][P::COLUMNS / 2];
-#pragma unroll
-        for (int m = 0; m < 2; m++) begin_sums(acc[m], layer, p.c_rows, p.accumulate, tile.expert, tile.first + m * 64, tile.rows - m * 64, n0);
+        if constexpr (P::ACTIVATION == NONE) begin_sums(acc, layer, p.c_rows, p.accumulate, tile.first, tile.rows, n0);
         ptx::sync_named(TURN + own, 2 * WARPGROUP);
         const auto turn_over = [&] { ptx::arrive_named(TURN + (own ^ 1), 2 * WARPGROUP); };
         if (tile.rows > 64) multiply<P, W, 2>(acc, ring, shared, depth, leader, turn_over);
         else multiply<P, W, 1>(acc, ring, shared, depth, leader, turn_over);
-        store(acc, layer, p.c_rows, tile.first, tile.rows, n0, shared + P::STAGING_AT + own * P::STAGING, STORE + own);
+        finish<P>(acc, p, gate_up, {layer.c, p.c_rows, layer.ldc, tile.first, tile.rows, shared + P::STAGING_AT + own * P::STAGING, STORE + own}, tile.expert,
+                  n0);
         ring.advance(depth.blocks);                           // the other warpgroup's stages
-        tickets.number++;                                       // and its ticket
+        tickets.number++;                                     // and its ticket
     }
     ptx::sync_named(TURN + own, 2 * WARPGROUP);               // no turn stays open: the first to end gives it to the last
     if (work == FIRST_END) ptx::arrive_named(TURN + (own ^ 1), 2 * WARPGROUP);
 }
 
 template <typename P, wgmma::Major W>
-__device__ __forceinline__ void run(const Maps& maps, const Product& p) {
+__device__ __forceinline__ void run(const Maps& maps, const Product& p, bf16* gate_up = nullptr) {
     extern __shared__ __align__(1024) uint8_t dynamic[];
     const uint32_t shared = ptx::shared_address(dynamic);
     const int warpgroup = threadIdx.x / WARPGROUP;
@@ -223,7 +268,7 @@ __device__ __forceinline__ void run(const Maps& maps, const Product& p) {
         }
     } else {
         ptx::take_registers<240>();
-        consume<P, W>(p, shared);
+        consume<P, W>(p, gate_up, shared);
     }
 }
 
@@ -244,3 +289,14 @@ PINGPONG(nn_192_gather, MN_MAJOR, 192, 4, true)
 PINGPONG(nt_128, K_MAJOR, 128, 5, false)
 PINGPONG(nn_128, MN_MAJOR, 128, 5, false)
 #undef PINGPONG
+
+// C is the activation [rows, n] of gate and up; these go to gate_up [rows, 2 n] where it is not null. bias [experts, 2 n].
+// Maps: w {k, n, 2, experts} strides {2 k, 2 k n, 4 k n} box {64, 96, 1, 1}, u {rank, n, 2, experts} alike.
+#define GATE_UP(NAME, KIND)                                                                                                                     \
+    extern "C" __global__ void __launch_bounds__(grouped::THREADS, 1)                                                                          \
+    hopper_gate_up_##NAME(const __grid_constant__ pingpong::Maps maps, const __grid_constant__ pingpong::Product p, bf16* gate_up) {           \
+        pingpong::run<pingpong::Plan<PINGPONG_WIDE_COLUMNS, 4, true, activation::KIND>, wgmma::K_MAJOR>(maps, p, gate_up);                     \
+    }
+GATE_UP(swiglu, SWIGLU)
+GATE_UP(clamped_swiglu, CLAMPED_SWIGLU)
+#undef GATE_UP

@@ -1,9 +1,12 @@
 package dev.sluice.cuda;
 
+import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /// The Hopper form of a [Gemm], or of several that share an input: twin of `hopper/gemm.cu` and `hopper/pingpong.cu`.
 final class HopperGemm {
@@ -32,7 +35,7 @@ final class HopperGemm {
 
     /// Whether the kernels' requirements hold; the portable kernel takes what they leave.
     static boolean suits(Gemm g) {
-        boolean plain = g.output() == Gemm.Output.BFLOAT16 && g.alpha() == 1;
+        boolean plain = g.output() == Gemm.Output.BFLOAT16 && g.alpha() == 1 && (g.bias() == null || g.bias().dtype() != DType.FLOAT16);
         boolean ranked = g.rank() % 8 == 0 && g.rank() <= DEPTH;
         boolean shaped = g.form() == Gemm.Form.FORWARD ? g.k() % 8 == 0 && g.n() % 8 == 0 : g.n() % SLAB == 0;
         return plain && ranked && shaped && g.ldc() % 8 == 0 && g.lda() % 8 == 0 && g.aligned();
@@ -42,28 +45,44 @@ final class HopperGemm {
         var tile = layers.size() > 1 ? HopperTile.SHARED : HopperTile.of(first, rowTiles, device.multiprocessors());
         boolean gather = first.aRows() != null;
         int slots = layers.size() > 1 ? LAYERS : 1;
-        var launch = device.launch("hopper_" + (layers.size() > 1 ? "layers_" + suffix() : tile.kernel(suffix())) + (gather ? "_gather" : ""))
+        var launch = maps(device.launch("hopper_" + (slots > 1 ? "layers_" + suffix() : tile.kernel(suffix())) + (gather ? "_gather" : ""))
                 .detail(first.sizes()).grid(Math.min(device.multiprocessors(), rowTiles * columnTiles(tile))).block(THREADS)
-                .sharedBytes(tile.sharedBytes()).beginStruct();
-        maps(launch, slots, g -> gather ? right(g, tile, g.weight(), g.k()) : rows(g.a(), g.lda(), g.k()));
-        maps(launch, slots, g -> right(g, tile, g.weight(), g.k()));
-        maps(launch, slots, g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : rows(g.z(), g.rank(), g.rank()));
-        maps(launch, slots, g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : right(g, tile, g.u(), g.rank()));
-        launch.endStruct().beginStruct()
-                .pointer(first.tiles() == null ? null : first.tiles().table()).pointer(first.tiles() == null ? null : first.tiles().count())
-                .pointer(first.limit())
-                .int32(first.rows()).int32(first.limitOffset()).int32(first.tiles() == null ? DENSE_BAND : GROUPED_BAND).int32(0)
-                .pointer(first.a()).pointer(first.aRows(), first.aRowsFrom()).pointer(first.cRows(), first.cRowsFrom())
-                .int64(device.drawnTiles())
-                .int32(first.lda()).flag(first.accumulate()).int32(layers.size()).int32(0);
+                .sharedBytes(tile.sharedBytes()), Stream.<Function<Gemm, MemorySegment>>of(
+                        g -> gather ? right(g, tile, g.weight(), g.k()) : rows(device, g.a(), g.lda(), g.k()),
+                        g -> right(g, tile, g.weight(), g.k()),
+                        g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : rows(device, g.z(), g.rank(), g.rank()),
+                        g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : right(g, tile, g.u(), g.rank()))
+                        .flatMap(map -> IntStream.range(0, slots).mapToObj(i -> map.apply(layer(i)))).toList());
+        product(launch, device, first, first.tiles(), layers.size());
         int column = 0;
         for (int i = 0; i < slots; i++) {
-            var g = layers.get(Math.min(i, layers.size() - 1));
+            var g = layer(i);
             launch.pointer(g.c()).pointer(g.bias()).int32(g.bias() == null ? 0 : Launch.code(g.bias().dtype()))
                     .int32(g.n()).int32(g.k()).int32(g.ldc()).int32(g.rank()).int32(column);
             column += g.form() == Gemm.Form.FORWARD ? tile.columnTiles(g.n()) : 0;
         }
         launch.endStruct().run();
+    }
+
+    /// Places without a layer repeat the last one, which is not read there.
+    private Gemm layer(int i) {
+        return layers.get(Math.min(i, layers.size() - 1));
+    }
+
+    /// `Maps` of `grouped.cuh`.
+    static Launch maps(Launch launch, List<MemorySegment> maps) {
+        launch.beginStruct();
+        maps.forEach(launch::tensorMap);
+        return launch.endStruct();
+    }
+
+    /// `Product` of `grouped.cuh` up to its layers.
+    static Launch product(Launch launch, Device device, Gemm g, RowTiles tiles, int layers) {
+        return launch.beginStruct()
+                .pointer(tiles == null ? null : tiles.table()).pointer(tiles == null ? null : tiles.count()).pointer(g.limit())
+                .int32(g.rows()).int32(g.limitOffset()).int32(tiles == null ? DENSE_BAND : GROUPED_BAND).int32(0)
+                .pointer(g.a()).pointer(g.aRows(), g.aRowsFrom()).pointer(g.cRows(), g.cRowsFrom()).int64(device.drawnTiles())
+                .int32(g.lda()).flag(g.accumulate()).int32(layers).int32(0);
     }
 
     private String suffix() {
@@ -74,15 +93,8 @@ final class HopperGemm {
         return first.form() == Gemm.Form.FORWARD ? layers.stream().mapToLong(g -> tile.columnTiles(g.n())).sum() : tile.columnTiles(first.n());
     }
 
-    /// One map for each layer; places without a layer repeat the last one's, which is not read.
-    private void maps(Launch launch, int slots, Function<Gemm, MemorySegment> map) {
-        for (int i = 0; i < slots; i++) {
-            launch.tensorMap(map.apply(layers.get(Math.min(i, layers.size() - 1))));
-        }
-    }
-
     /// Rows of `width` numbers, `stride` apart, in halves of a tile.
-    private MemorySegment rows(Tensor values, long stride, long width) {
+    static MemorySegment rows(Device device, Tensor values, long stride, long width) {
         return device.tensorMaps().of(values.address(), List.of(width, values.elements() / stride), List.of(stride * BYTES),
                 List.of(DEPTH, ROWS / 2));
     }
