@@ -84,16 +84,14 @@ __device__ __forceinline__ void produce(const Maps<N>& maps, const Product<N>& p
     tickets.write(-1);
 }
 
-// As `produce`, with the rows of A gathered by all 128 threads. Their writes become visible to the product two stages later.
+// As `produce`, with the rows of A gathered by all 128 threads.
 template <wgmma::Major W>
 __device__ __forceinline__ void produce_gathered(const Maps<1>& maps, const Product<1>& p, uint32_t shared) {
-    constexpr int LAG = 2;
     const Work<W, 1> work(p);
     const Layer& layer = p.layer[0];
     const int t = threadIdx.x, blocks = blocks_of(layer);
     const bool lead = t == 0;
     Ring<STAGES> ring;
-    Handover<STAGES, LAG> handover{shared + FULL};
     Draws draws{p.drawn, work.schedule.total};
     Tickets tickets{shared + TICKETS};
     for (;;) {
@@ -128,14 +126,14 @@ __device__ __forceinline__ void produce_gathered(const Maps<1>& maps, const Prod
                 if (update) load_left(at, maps.z[0], barrier, 0, tile);
                 load_right<W>(at + A_BYTES, update ? maps.u[0] : maps.w[0], barrier, update ? 0 : block * DEPTH, n0, tile.expert);
             }
-            handover.next(ring.stage);
+            ptx::arrive_after_copies(barrier);
             ring.advance();
         }
     }
-    handover.finish(ring.stage);
+    ptx::wait_copies<0>();
 }
 
-template <wgmma::Major W, int N>
+template <wgmma::Major W, int N, bool GATHER>
 __device__ __forceinline__ void consume(const Product<N>& p, uint32_t shared) {
     using Mma = wgmma::Product<COLUMNS>;
     const Work<W, N> work(p);
@@ -143,7 +141,10 @@ __device__ __forceinline__ void consume(const Product<N>& p, uint32_t shared) {
     const bool lead = threadIdx.x % WARPGROUP == 0;
     Ring<STAGES> ring;
     Tickets tickets{shared + TICKETS};
-    const auto wait_full = [&] { ptx::wait(shared + FULL + 8 * ring.stage, ring.phase); };
+    const auto wait_full = [&] {
+        ptx::wait(shared + FULL + 8 * ring.stage, ring.phase);
+        if constexpr (GATHER) ptx::fence_async_shared();      // ordinary copies, now seen by this thread, before the matrix unit reads them
+    };
     const auto release = [&](int stage) { if (lead) ptx::arrive(shared + EMPTY + 8 * stage); };
     const auto add = [&](float (&acc)[1][COLUMNS / 2], int step) {
         const uint32_t a = shared + ring.stage * STAGE + row0 * ROW_BYTES, w = shared + ring.stage * STAGE + A_BYTES;
@@ -233,7 +234,7 @@ __device__ __forceinline__ void run(const Maps<N>& maps, const Product<N>& p) {
         }
     } else {
         if constexpr (GATHER) ptx::take_registers<216>(); else ptx::take_registers<232>();
-        consume<W, N>(p, shared);
+        consume<W, N, GATHER>(p, shared);
     }
 }
 

@@ -146,29 +146,6 @@ __device__ __forceinline__ uint64_t weights(uint32_t at, int step) {
     else return wgmma::mn_major<DEPTH * ROW_BYTES>(at + step * 16 * ROW_BYTES);
 }
 
-// Hands stages over LAG stages after their ordinary copies were started: wait for the copies, fence them for the matrix unit, arrive.
-template <int STAGES, int LAG>
-struct Handover {
-    uint32_t full;                                            // first of the `full` barriers
-    int started = 0;
-
-    __device__ __forceinline__ void release(int stage) { ptx::arrive(full + 8 * ((stage + STAGES) % STAGES)); }
-    // Copies into `stage` have been started.
-    __device__ __forceinline__ void next(int stage) {
-        ptx::commit_copies();
-        ptx::wait_copies<LAG>();
-        ptx::fence_async_shared();
-        if (started >= LAG) release(stage - LAG);
-        else started++;
-    }
-    // `stage` would be next.
-    __device__ __forceinline__ void finish(int stage) {
-        ptx::wait_copies<0>();
-        ptx::fence_async_shared();
-        for (; started > 0; started--) release(stage - started);
-    }
-};
-
 // Row of C that row r of a product goes to.
 __device__ __forceinline__ long long output_row(const int* c_rows, int r) { return c_rows == nullptr ? r : c_rows[r]; }
 

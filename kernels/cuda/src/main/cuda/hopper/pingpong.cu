@@ -60,8 +60,12 @@ template <typename P, wgmma::Major W, int BLOCKS, typename TurnOver>
 __device__ __forceinline__ void multiply(float (&acc)[2][P::COLUMNS / 2], Ring<P::STAGES>& ring, uint32_t shared, const Depth& depth, bool leader,
                                          TurnOver turn_over) {
     using Mma = wgmma::Product<P::COLUMNS>;
-    const auto issue = [&](bool begun) {
+    const auto wait_full = [&] {
         ptx::wait(shared + P::FULL + 8 * ring.stage, ring.phase);
+        if constexpr (P::GATHER) ptx::fence_async_shared();   // ordinary copies, now seen by this thread, before the matrix unit reads them
+    };
+    const auto issue = [&](bool begun) {
+        wait_full();
         const uint32_t a = shared + ring.stage * P::STAGE, w = a + A_BYTES;
         wgmma::fence();
 #pragma unroll
@@ -81,7 +85,7 @@ __device__ __forceinline__ void multiply(float (&acc)[2][P::COLUMNS / 2], Ring<P
         previous = ring.stage;
         ring.advance();
     }
-    ptx::wait(shared + P::FULL + 8 * ring.stage, ring.phase);
+    wait_full();
     const uint32_t a = shared + ring.stage * P::STAGE, w = a + A_BYTES;
 #pragma unroll 1
     for (int step = 0; step < depth.last_steps; step++) {
@@ -138,14 +142,13 @@ __device__ __forceinline__ void produce(const Maps& maps, const Product& p, uint
 // warpgroup has no registers to spare. Chunks beyond k are zero; rows that the tile lacks stay as they are, they are never stored.
 template <typename P>
 __device__ __forceinline__ void gather(const Product& p, uint32_t shared) {
-    constexpr int GATHERING = 64, LAG = 2, EACH = ROWS / 8;
+    constexpr int GATHERING = 64, EACH = ROWS / 8;
     constexpr uint32_t ABSENT = ~0u;
     const Depth depth(p.layer[0]);
     const int t = threadIdx.x % GATHERING;
     const uint32_t offsets = shared + P::OFFSETS, inside = t / 8 * ROW_BYTES + (((t % 8) ^ (t / 8)) << 4);
     Ring<P::STAGES> ring;
     Tickets tickets{shared + P::TICKETS};
-    Handover<P::STAGES, LAG> handover{shared + P::FULL};
     for (int work; (work = tickets.read()) >= 0;) {
         int column;
         const Tile tile = P::schedule(p).at(work, column);
@@ -154,7 +157,7 @@ __device__ __forceinline__ void gather(const Product& p, uint32_t shared) {
         for (int i = 0; i < ROWS / GATHERING; i++) {
             const int r = i * GATHERING + t;
             const uint32_t from = r < tile.rows ? static_cast<uint32_t>(p.a_rows[tile.first + r]) * static_cast<uint32_t>(p.lda) : ABSENT;
-            ptx::store4(offsets + r * 4, from);
+            ptx::store4(offsets + (r % 8 * EACH + r / 8) * 4, from);
         }
         ptx::sync_named(GATHERERS, GATHERING);
         for (int block = 0; block < depth.blocks; block++) {
@@ -164,16 +167,17 @@ __device__ __forceinline__ void gather(const Product& p, uint32_t shared) {
                 const int k0 = block * DEPTH + t % 8 * 8;
                 const bf16* const columns = p.a + k0;
 #pragma unroll
-                for (int i = 0; i < EACH; i++) {
-                    const uint32_t from = ptx::load4(offsets + (i * 8 + t / 8) * 4);
-                    if (from != ABSENT) ptx::copy16(to + i * 8 * ROW_BYTES, columns + from, k0 < p.layer[0].k);
+                for (int i = 0; i < EACH; i += 2) {
+                    const uint2 from = ptx::load8(offsets + (t / 8 * EACH + i) * 4);
+                    if (from.x != ABSENT) ptx::copy16(to + i * 8 * ROW_BYTES, columns + from.x, k0 < p.layer[0].k);
+                    if (from.y != ABSENT) ptx::copy16(to + (i + 1) * 8 * ROW_BYTES, columns + from.y, k0 < p.layer[0].k);
                 }
             }
-            handover.next(ring.stage);
+            ptx::arrive_after_copies(shared + P::FULL + 8 * ring.stage);
             ring.advance();
         }
     }
-    handover.finish(ring.stage);
+    ptx::wait_copies<0>();
 }
 
 // Adds the bias and stores a tile; with an activation gate and up as they are, where wanted, and then what it makes of their rounded values.

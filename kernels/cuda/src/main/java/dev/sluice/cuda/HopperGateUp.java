@@ -8,6 +8,8 @@ import java.util.Locale;
 
 /// The experts' first product with its activation inside: twin of the gate_up kernels of `hopper/pingpong.cu`.
 final class HopperGateUp {
+    /// Until it is measured beside the product and a separate activation.
+    static final boolean WANTED = Boolean.getBoolean("sluice.cuda.fusedGateUp");
     private static final HopperTile TILE = HopperTile.WIDE;
     private static final int THREADS = TileSizes.of("HOPPER_THREADS");
     private static final int DEPTH = TileSizes.of("HOPPER_DEPTH");
@@ -28,7 +30,7 @@ final class HopperGateUp {
 
     boolean suits() {
         return switch (activation) {
-            case SWIGLU, CLAMPED_SWIGLU -> device.hopper() && HopperGemm.suits(gemm) && width % 8 == 0 && HopperGemm.deep(gemm)
+            case SWIGLU, CLAMPED_SWIGLU -> WANTED && device.hopper() && HopperGemm.suits(gemm) && width % 8 == 0 && HopperGemm.deep(gemm)
                     && HopperGemm.offsetsFit(gemm);
             case GEGLU, BILINEAR -> false;
         };
