@@ -53,6 +53,19 @@ class StepCommandTest {
     }
 
     @Test
+    void quantizedWeightsTakeLessMemoryAndAreNamed() throws IOException {
+        config = Files.writeString(folder.resolve("wide.json"), CONFIG.replace("\"hidden_size\": 32", "\"hidden_size\": 256")
+                .replace("\"moe_intermediate_size\": 16", "\"moe_intermediate_size\": 256"));
+        var plain = new ObjectMapper().readTree(step("--contexts", "16", "--json").out());
+        var result = step("--contexts", "16", "--json", "--quantize", "nf4");
+        assertEquals(0, result.exitCode(), result.err());
+        var quantized = new ObjectMapper().readTree(result.out());
+        assertEquals("random, NF4", quantized.get("weights").asText());
+        assertTrue(quantized.get("peak_gib").asDouble() < plain.get("peak_gib").asDouble(), plain + " and " + quantized);
+        assertEquals(Math.log(300), quantized.get("first_loss").asDouble(), 0.5);
+    }
+
+    @Test
     void everyContextIsOneObjectWithWhatItWasMeasuredOn() throws IOException {
         var result = step("--contexts", "64,96", "--documents", "4", "--layers", "2", "--rank", "4", "--json");
         assertEquals(0, result.exitCode(), result.err());
