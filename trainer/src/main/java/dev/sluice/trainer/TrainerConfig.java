@@ -1,5 +1,6 @@
 package dev.sluice.trainer;
 
+import dev.sluice.model.decoder.OptimizerChoice;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
 import java.net.URI;
@@ -81,7 +82,7 @@ public interface TrainerConfig {
         @WithDefault("PT5M")
         Duration stalledAfter();
 
-        /// How runs use memory. It decides how fast they are, never what they train.
+        /// How runs use memory. What is kept and computed again decides how fast they are, never what they train.
         Memory memory();
     }
 
@@ -96,5 +97,11 @@ public interface TrainerConfig {
 
         /// GiB that a run may hold in the backend's memory, base model included. Absent: what is free.
         Optional<Double> budget();
+
+        /// What the optimiser keeps of every parameter. `exact` keeps gradients and moments in float32, 16 bytes a parameter; `lean`
+        /// rounds gradients to the activation type and moments to a byte each, 8 bytes a parameter on GPUs, which changes the numbers a
+        /// little. `auto` is `exact` where that does not cost activations, else `lean`. A job that goes on keeps to what it began with.
+        @WithDefault("auto")
+        OptimizerChoice optimizerState();
     }
 }

@@ -137,7 +137,8 @@ public class TrainerService implements TrainerView {
             var shop = new Workshop(device, config.backend().orElseGet(() -> Backends.requested(System.getenv())),
                     ModelRoots.of(config.models().orElse(List.of())), prepared, table, store, events, progress, metrics, pulse, config.graphs(),
                     config.scratch(), config.trainer().checkpointInterval(),
-                    MemoryWish.of(config.trainer().memory().policy(), config.trainer().memory().budget().orElse(null)), version);
+                    MemoryWish.of(config.trainer().memory().policy(), config.trainer().memory().budget().orElse(null)),
+                    config.trainer().memory().optimizerState(), version);
             var claims = new Claims(connection, topics, events, table, owner, config.trainer().lease(), pulse);
             if (awaitLoaded(table, control)) {
                 metrics.countJobs(table::count);

@@ -2,6 +2,7 @@ package dev.sluice.trainer;
 
 import dev.sluice.contracts.wire.EventWriter;
 import dev.sluice.model.decoder.MemoryWish;
+import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.trainer.control.ControlLog;
 import dev.sluice.trainer.device.Device;
 import dev.sluice.trainer.fixture.TestPipeline;
@@ -24,14 +25,20 @@ final class InProcessTrainer implements AutoCloseable {
 
     private final TestPipeline pipeline;
     private final String owner;
+    private final OptimizerChoice optimizer;
     private final Thread thread;
     private volatile Trainer trainer;
     private volatile boolean stopping;
     private volatile Throwable failure;
 
     InProcessTrainer(TestPipeline pipeline, String owner) {
+        this(pipeline, owner, OptimizerChoice.AUTO);
+    }
+
+    InProcessTrainer(TestPipeline pipeline, String owner, OptimizerChoice optimizer) {
         this.pipeline = pipeline;
         this.owner = owner;
+        this.optimizer = optimizer;
         this.thread = Thread.ofPlatform().daemon().name("device-" + owner).start(this::live);
     }
 
@@ -47,7 +54,8 @@ final class InProcessTrainer implements AutoCloseable {
                 var progress = new ProgressLog(connection, events);
                 var control = new ControlLog(connection, topics)) {
             var shop = new Workshop(device, "cpu", ModelRoots.of(List.of()), prepared, table, pipeline.store(), events, progress, metrics,
-                    pulse, true, pipeline.folder().resolve("scratch-" + owner), Duration.ofMinutes(1), MemoryWish.AUTO, "test");
+                    pulse, true, pipeline.folder().resolve("scratch-" + owner), Duration.ofMinutes(1), MemoryWish.AUTO,
+                    optimizer, "test");
             var claims = new Claims(connection, topics, events, table, owner, LEASE, pulse);
             table.awaitLoaded(Duration.ofSeconds(30));
             control.awaitLoaded(Duration.ofSeconds(30));

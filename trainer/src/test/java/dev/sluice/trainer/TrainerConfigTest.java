@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.sluice.model.decoder.OptimizerChoice;
 import io.smallrye.config.ConfigValidationException;
 import io.smallrye.config.SmallRyeConfigBuilder;
 import java.net.URI;
@@ -43,6 +44,7 @@ class TrainerConfigTest {
         assertEquals(Duration.ofMinutes(5), config.trainer().stalledAfter());
         assertEquals("auto", config.trainer().memory().policy());
         assertEquals(Optional.empty(), config.trainer().memory().budget());
+        assertEquals(OptimizerChoice.AUTO, config.trainer().memory().optimizerState());
     }
 
     @Test
@@ -51,7 +53,8 @@ class TrainerConfigTest {
                 .flatMap(type -> Arrays.stream(type.getDeclaredMethods())).map(method -> method.getName())
                 .filter(name -> !name.startsWith("$")).collect(Collectors.toCollection(TreeSet::new));
         assertEquals(Set.of("topicPrefix", "replicationFactor", "store", "models", "backend", "tune", "speeds", "graphs", "scratch", "trainer", "name", "lease",
-                "checkpointInterval", "retryAfter", "grace", "stalledAfter", "memory", "policy", "budget"), keys);
+                "checkpointInterval", "retryAfter", "grace", "stalledAfter", "memory", "policy", "budget",
+                "optimizerState"), keys);
     }
 
     @Test

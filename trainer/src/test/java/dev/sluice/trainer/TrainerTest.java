@@ -2,6 +2,7 @@ package dev.sluice.trainer;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -15,6 +16,7 @@ import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.job.Stage;
 import dev.sluice.contracts.store.ArtifactRef;
 import dev.sluice.contracts.wire.Json;
+import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.trainer.fixture.GoldenCase;
 import dev.sluice.trainer.fixture.JobRequest;
 import dev.sluice.trainer.fixture.TestPipeline;
@@ -22,6 +24,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -108,8 +111,8 @@ class TrainerTest {
 
     @Test
     void resumedRunEndsWithTheSameBits() throws Exception {
-        byte[] uninterrupted = adapterOf("whole", request("whole"));
-        preempted("halved");
+        byte[] uninterrupted = adapterOf("whole", OptimizerChoice.AUTO);
+        preempted("halved", OptimizerChoice.AUTO);
         try (var _ = new InProcessTrainer(pipeline, "b")) {
             JobState end = pipeline.awaitEnd("halved");
             assertEquals(JobPhase.SUCCEEDED, end.phase(), end.reason());
@@ -122,9 +125,21 @@ class TrainerTest {
     }
 
     @Test
+    void resumedRunKeepsToTheOptimizerStateThatItBeganWith() throws Exception {
+        byte[] uninterrupted = adapterOf("whole", OptimizerChoice.LEAN);
+        preempted("halved", OptimizerChoice.LEAN);
+        try (var _ = new InProcessTrainer(pipeline, "b", OptimizerChoice.EXACT)) {
+            JobState end = pipeline.awaitEnd("halved");
+            assertEquals(JobPhase.SUCCEEDED, end.phase(), end.reason());
+        }
+        assertArrayEquals(uninterrupted, pipeline.file(onlyAdapter("halved"), "adapter_model.safetensors"));
+        assertFalse(Arrays.equals(uninterrupted, adapterOf("exact", OptimizerChoice.EXACT)), "lean state rounds");
+    }
+
+    @Test
     void corruptCheckpointFallsBackToTheOneBefore() throws Exception {
-        byte[] uninterrupted = adapterOf("whole", request("whole"));
-        JobState released = preempted("damaged");
+        byte[] uninterrupted = adapterOf("whole", OptimizerChoice.AUTO);
+        JobState released = preempted("damaged", OptimizerChoice.AUTO);
         assertEquals(2, released.checkpoints().size());
         damage(released.checkpoints().getFirst());
         try (var _ = new InProcessTrainer(pipeline, "b")) {
@@ -181,9 +196,9 @@ class TrainerTest {
         return new JobRequest(jobId, golden).training("max_steps", 60).training("shuffle", true).saveSteps(7);
     }
 
-    private byte[] adapterOf(String jobId, JobRequest request) throws InterruptedException {
-        try (var _ = new InProcessTrainer(pipeline, "whole")) {
-            pipeline.queue(request, golden.rows());
+    private byte[] adapterOf(String jobId, OptimizerChoice optimizer) throws InterruptedException {
+        try (var _ = new InProcessTrainer(pipeline, "whole", optimizer)) {
+            pipeline.queue(request(jobId), golden.rows());
             JobState end = pipeline.awaitEnd(jobId);
             assertEquals(JobPhase.SUCCEEDED, end.phase(), end.reason());
             return pipeline.file(onlyAdapter(jobId), "adapter_model.safetensors");
@@ -191,8 +206,8 @@ class TrainerTest {
     }
 
     /// A job that was stopped in its middle, with two checkpoints.
-    private JobState preempted(String jobId) throws InterruptedException {
-        try (var _ = new InProcessTrainer(pipeline, "a")) {
+    private JobState preempted(String jobId, OptimizerChoice optimizer) throws InterruptedException {
+        try (var _ = new InProcessTrainer(pipeline, "a", optimizer)) {
             pipeline.queue(request(jobId), golden.rows());
             pipeline.awaitStep(jobId, 16);
         }

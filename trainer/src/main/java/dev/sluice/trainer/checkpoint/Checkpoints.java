@@ -1,5 +1,6 @@
 package dev.sluice.trainer.checkpoint;
 
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.contracts.job.CheckpointRef;
 import dev.sluice.contracts.store.ArtifactException;
 import dev.sluice.contracts.store.ArtifactRef;
@@ -52,6 +53,25 @@ public record Checkpoints(ArtifactStore store, Path scratch) {
             } catch (ArtifactException | InvalidFileException e) {
                 refused.add("checkpoint of step " + candidate.step() + " was passed over: " + e.getMessage());
                 LOG.warn(refused.getLast());
+            }
+        }
+        return Optional.empty();
+    }
+
+    /// What the optimiser of a run kept of every parameter, which decides whether it can go on from there.
+    ///
+    /// @param candidates newest first; damaged ones are passed over
+    /// @return empty when there is none
+    /// @throws IOException when the store does not answer, which says nothing about the checkpoints
+    public Optional<OptimizerState> optimizerState(List<CheckpointRef> candidates) throws IOException {
+        for (CheckpointRef candidate : candidates) {
+            ArtifactRef counters = candidate.files().files().get(LoraTraining.COUNTERS);
+            try {
+                if (counters != null) {
+                    return Optional.of(LoraTraining.savedOptimizerState(store.local(counters)));
+                }
+            } catch (ArtifactException | InvalidFileException e) {
+                LOG.debugf("checkpoint of step %d is passed over: %s", candidate.step(), e.getMessage());
             }
         }
         return Optional.empty();

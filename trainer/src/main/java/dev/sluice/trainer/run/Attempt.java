@@ -9,6 +9,7 @@ import dev.sluice.contracts.job.Stage;
 import dev.sluice.contracts.store.Manifest;
 import dev.sluice.contracts.topic.Topic;
 import dev.sluice.model.TokenRow;
+import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.model.peft.AdapterExport;
 import dev.sluice.model.training.LoraTraining;
 import dev.sluice.model.training.StepReport;
@@ -64,7 +65,8 @@ final class Attempt {
     /// @throws RuntimeException what [dev.sluice.trainer.fate.Fates] knows to judge
     Fate run() throws IOException, InterruptedException {
         progress.stage(Stage.LOADING);
-        Inputs inputs = Inputs.load(shop, lease.state());
+        var begun = checkpoints.optimizerState(lease.state().checkpoints());
+        Inputs inputs = Inputs.load(shop, lease.state(), begun.map(OptimizerChoice::of).orElse(shop.optimizer()));
         int total = inputs.rows().totalSteps();
         try (var training = begin(inputs, total)) {
             resume(training);
@@ -79,7 +81,8 @@ final class Attempt {
 
     private LoraTraining begin(Inputs inputs, int total) {
         try {
-            return new LoraTraining(inputs.model(), inputs.start(), Settings.training(spec.training(), total),
+            return new LoraTraining(inputs.model(), inputs.start(), Settings.training(spec.training(), total,
+                    inputs.memory().plan().optimizerState()),
                     inputs.memory().policy());
         } catch (OutOfMemoryException e) {
             throw JobException.reject(JobCode.VRAM_ESTIMATE, e); // before the first step: the plan does not fit

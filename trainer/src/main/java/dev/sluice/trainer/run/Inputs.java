@@ -11,6 +11,7 @@ import dev.sluice.model.BaseModel;
 import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.Quantization;
 import dev.sluice.model.decoder.ActivationChoice;
+import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.model.decoder.Workloads;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.trainer.fate.JobException;
@@ -21,12 +22,14 @@ import java.nio.file.Path;
 ///
 /// @param start the adapter before the first step
 /// @param modelRef the base model with its hash
-/// @param memory what layers keep for the backward pass
+/// @param memory what layers keep for the backward pass, and the optimiser of every parameter
 record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapter start, PreparedDataset prepared, TrainingRows rows,
         ActivationChoice memory) {
 
     /// Loads them, cheap checks first: rows before the model.
-    static Inputs load(Workshop shop, JobState job) throws InterruptedException {
+    ///
+    /// @param optimizer which state of the optimiser was asked for, or the run began with
+    static Inputs load(Workshop shop, JobState job, OptimizerChoice optimizer) throws InterruptedException {
         JobSpec spec = job.spec();
         Path folder = shop.roots().resolve(spec.model().uri(), JobCode.MODEL_UNSUPPORTED);
         String hash = shop.roots().hash(folder, spec.model());
@@ -38,7 +41,7 @@ record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapt
             Settings.checkPrecision(spec.training().precision(), backend.backend().activationType(), backend.decision().chosen());
             Quantization quantization = Settings.quantization(spec.model().quantize());
             var memory = MemoryChoice.of(folder, quantization, Settings.lora(spec.lora()), backend.backend(), rows.largestMicroBatch(),
-                    shop.device().holds(folder, hash, quantization), shop.memory());
+                    shop.device().holds(folder, hash, quantization), shop.memory(), optimizer);
             BaseModel model = shop.device().model(folder, hash, quantization);
             return new Inputs(backend, model, spec.model().pinned(hash), adapter(shop, model, spec), prepared, rows, memory);
         } catch (OutOfMemoryException e) {

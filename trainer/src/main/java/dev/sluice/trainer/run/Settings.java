@@ -25,11 +25,12 @@ final class Settings {
     }
 
     /// @param totalSteps optimiser steps of the run
-    static TrainingSettings training(Training training, int totalSteps) {
+    /// @param state what the optimiser keeps of every parameter
+    static TrainingSettings training(Training training, int totalSteps, OptimizerState state) {
         double clip = training.clip() == 0 ? Double.POSITIVE_INFINITY : training.clip();
         return new TrainingSettings(training.learningRate(), schedule(training), Math.min(training.warmupSteps(totalSteps), totalSteps),
                 totalSteps, training.beta1(), training.beta2(), training.epsilon(), training.weightDecay(), clip,
-                OptimizerState.EXACT);
+                state);
     }
 
     static AdapterFormat format(dev.sluice.contracts.job.AdapterFormat format) {

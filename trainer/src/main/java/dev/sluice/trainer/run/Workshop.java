@@ -3,6 +3,7 @@ package dev.sluice.trainer.run;
 import dev.sluice.contracts.store.ArtifactStore;
 import dev.sluice.contracts.wire.EventWriter;
 import dev.sluice.model.decoder.MemoryWish;
+import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.trainer.device.Device;
 import dev.sluice.trainer.observe.Pulse;
 import dev.sluice.trainer.observe.TrainerMetrics;
@@ -18,7 +19,8 @@ import java.time.Duration;
 /// @param scratch folder that attempts make their own folders in
 /// @param checkpointInterval longest time between two checkpoints
 /// @param memory what runs were told about their memory
+/// @param optimizer which state of the optimiser runs begin with
 /// @param version of this program, for run reports
 public record Workshop(Device device, String defaultBackend, ModelRoots roots, Prepared prepared, JobTable jobs, ArtifactStore store,
         EventWriter events, ProgressLog progress, TrainerMetrics metrics, Pulse pulse, boolean graphs, Path scratch, Duration checkpointInterval,
-        MemoryWish memory, String version) {}
+        MemoryWish memory, OptimizerChoice optimizer, String version) {}

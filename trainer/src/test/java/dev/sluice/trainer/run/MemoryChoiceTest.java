@@ -14,6 +14,7 @@ import dev.sluice.model.decoder.ActivationLevel;
 import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.decoder.MemoryWish;
+import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.model.lora.LoraSettings;
 import java.nio.file.Path;
 import java.util.List;
@@ -38,7 +39,7 @@ class MemoryChoiceTest {
     }
 
     private static ActivationPolicy choose(MemoryWish wish) {
-        return MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, TOKENS, false, wish).policy();
+        return MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, TOKENS, false, wish, OptimizerChoice.EXACT).policy();
     }
 
     private static MemoryPlan plan() {

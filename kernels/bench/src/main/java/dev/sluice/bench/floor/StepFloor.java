@@ -1,5 +1,7 @@
 package dev.sluice.bench.floor;
 
+import dev.sluice.compute.DType;
+import dev.sluice.compute.op.OptimizerState;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -13,7 +15,6 @@ import java.util.List;
 /// router can be expected to hit.
 public final class StepFloor {
     private static final double FLOAT = 4;
-    private static final double ADAMW_BYTES = 32;
     private static final double ADAMW_FLOPS = 12;
 
     private final ModelShape model;
@@ -21,26 +22,36 @@ public final class StepFloor {
     private final double documents;
     private final double rank;
     private final double element;
+    private final DType type;
+    private final OptimizerState state;
+    private final double gradient;
     private final double rows;
     private final double hit;
     private final double stream;
     private final List<Work> work = new ArrayList<>();
 
-    private StepFloor(ModelShape model, int tokens, int documents, int rank, int element) {
+    private StepFloor(ModelShape model, int tokens, int documents, int rank, DType type, OptimizerState state) {
         this.model = model;
         this.tokens = tokens;
         this.documents = documents;
         this.rank = rank;
-        this.element = element;
+        this.type = type;
+        this.state = state;
+        this.element = type.bytes();
+        this.gradient = switch (state) {
+            case EXACT -> FLOAT;
+            case LEAN -> element;
+        };
         this.rows = (double) tokens * model.topK();
         this.hit = model.experts() * (1 - Math.pow(1 - model.topK() / (double) model.experts(), tokens));
         this.stream = (double) tokens * model.hidden() * element;
     }
 
     /// @param documents packed into the step, of equal length
-    /// @param element bytes of a weight and of an activation: 2 for bf16, 4 for float32
-    public static List<Work> of(ModelShape model, int tokens, int documents, int rank, int element) {
-        var floor = new StepFloor(model, tokens, documents, rank, element);
+    /// @param type of weights and activations
+    /// @param state what the optimiser keeps of every parameter, and the gradients' width with it
+    public static List<Work> of(ModelShape model, int tokens, int documents, int rank, DType type, OptimizerState state) {
+        var floor = new StepFloor(model, tokens, documents, rank, type, state);
         floor.forward();
         floor.head();
         floor.backward();
@@ -117,18 +128,18 @@ public final class StepFloor {
         double w = model.width();
         int layers = model.sparseLayers();
         add("experts.down.dz, dB", layers, 4 * rows * h * rank,
-                stream + hit * rank * h * (2 * element + FLOAT) + 2 * rowBytes(rank));
+                stream + hit * rank * h * (2 * element + gradient) + 2 * rowBytes(rank));
         add("experts.down.backward, swiglu", layers, 2 * rows * (h + rank) * w, stream + hit * h * w * element + rowBytes(5 * w));
-        add("experts.down.dA", layers, 2 * rows * w * rank, rowBytes(w + rank) + hit * rank * w * FLOAT);
+        add("experts.down.dA", layers, 2 * rows * w * rank, rowBytes(w + rank) + hit * rank * w * gradient);
         add("experts.gate_up.dz, dB", layers, 8 * rows * w * rank,
-                rowBytes(2 * w + 2 * rank) + hit * rank * 2 * w * (element + FLOAT));
+                rowBytes(2 * w + 2 * rank) + hit * rank * 2 * w * (element + gradient));
         add("experts.gate_up.backward", layers, 2 * rows * (2 * w + rank) * h, rowBytes(2 * w + h) + hit * 2 * w * h * element);
-        add("experts.gate_up.dA", layers, 2 * rows * h * rank, stream + rowBytes(rank) + hit * rank * h * FLOAT);
+        add("experts.gate_up.dA", layers, 2 * rows * h * rank, stream + rowBytes(rank) + hit * rank * h * gradient);
     }
 
     private void optimizer() {
-        double parameters = model.loraParameters((int) rank);
-        add("clip, adamw", 1, ADAMW_FLOPS * parameters, ADAMW_BYTES * parameters);
+        long parameters = model.loraParameters((int) rank);
+        add("clip, adamw", 1, ADAMW_FLOPS * parameters, 2.0 * state.bytes(parameters, type));
     }
 
     /// A dense product with its adapter inside, and the narrow product before it.
@@ -140,7 +151,7 @@ public final class StepFloor {
     private void adapterGradients(Projection one) {
         double adapters = (double) one.in() * one.slots() + one.out();
         add(one.name() + ".dA, dB", model.layers(), 2 * tokens * rank * adapters,
-                (tokens * (one.in() + one.out()) + 2 * tokens * rank * one.slots()) * element + rank * adapters * FLOAT);
+                (tokens * (one.in() + one.out()) + 2 * tokens * rank * one.slots()) * element + rank * adapters * gradient);
     }
 
     private void attention(String name, double widths, double bytes) {

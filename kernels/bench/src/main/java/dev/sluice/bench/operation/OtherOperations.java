@@ -18,7 +18,6 @@ import java.util.function.Function;
 record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) {
     /// More parameters only take longer.
     private static final long MOST_PARAMETERS = 100_000_000;
-    private static final double ADAMW_BYTES = 32;
 
     List<Operation> all() {
         double row = (double) backend.activationType().bytes() * tokens * model.hidden();
@@ -69,12 +68,17 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
                         backend.loss().crossEntropy(one.hidden, one.layer, one.labels, one.scale, one.nll, null, one.dHidden, scratch))),
                 new Operation("score", logits, head + row, loss(one -> scratch -> () ->
                         backend.loss().score(one.hidden, one.layer, one.labels, one.nll, one.predictions, scratch))),
-                new Operation("adamw of " + parameters, 0, ADAMW_BYTES * parameters, (tensors, _) -> {
-                    var arena = backend.optimizer().arena(tensors.scope(), parameters, OptimizerState.EXACT);
-                    var norm = tensors.zeros("norm", DType.FLOAT32, 1);
-                    var settings = new AdamW(1e-4, 0.9, 0.999, 1e-8, 0.01, 1, 1);
-                    return () -> backend.optimizer().update(arena, settings, norm);
-                }));
+                adamw("adamw of " + parameters, parameters, OptimizerState.EXACT),
+                adamw("lean adamw of " + parameters, parameters, OptimizerState.LEAN));
+    }
+
+    private Operation adamw(String name, long parameters, OptimizerState state) {
+        return new Operation(name, 0, 2.0 * state.bytes(parameters, backend.activationType()), (tensors, _) -> {
+            var arena = backend.optimizer().arena(tensors.scope(), parameters, state);
+            var norm = tensors.zeros("norm", DType.FLOAT32, 1);
+            var settings = new AdamW(1e-4, 0.9, 0.999, 1e-8, 0.01, 1, 1);
+            return () -> backend.optimizer().update(arena, settings, norm);
+        });
     }
 
     private Tensor hidden(RandomTensors tensors) {

@@ -3,6 +3,7 @@ package dev.sluice.bench.step;
 import dev.sluice.bench.Refusal;
 import dev.sluice.model.Quantization;
 import dev.sluice.model.decoder.MemoryWish;
+import dev.sluice.model.decoder.OptimizerChoice;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -38,6 +39,10 @@ final class StepOptions {
     @Option(names = "--quantize", paramLabel = "none|nf4", defaultValue = "NONE", description = "pack frozen projections and experts while"
             + " loading (default: none)")
     Quantization quantization;
+
+    @Option(names = "--optimizer-state", defaultValue = "AUTO", description = "what the optimiser keeps of every parameter: exact (float32), lean"
+            + " (moments of one byte), or auto: exact where it costs no activations (default: auto)")
+    OptimizerChoice optimizer;
 
     @Option(names = "--budget-gib", description = "most memory of weights, adapter, optimiser and activations together (default: what is free)")
     Double budget;

@@ -49,8 +49,9 @@ final class StepRun {
 
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers if the plan or the run itself does not fit
     Measured measure(int context) {
-        var choice = MemoryPlan.of(base, adapter.settings()).choose(context, options.memory(), available());
-        var settings = TrainingSettings.of(options.learningRate, Schedule.CONSTANT, 0, options.warmup + options.steps);
+        var choice = options.optimizer.choose(MemoryPlan.of(base, adapter.settings()), context, options.memory(), available());
+        var settings = TrainingSettings.of(options.learningRate, Schedule.CONSTANT, 0, options.warmup + options.steps)
+                .withOptimizerState(choice.plan().optimizerState());
         var rows = List.of(row(context));
         try (var training = new LoraTraining(base, adapter, settings, choice.policy())) {
             if (options.graphs == StepOptions.Graphs.ON) {

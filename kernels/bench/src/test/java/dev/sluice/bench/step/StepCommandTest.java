@@ -120,6 +120,19 @@ class StepCommandTest {
         assertEquals(again.get("peak_gib").asDouble(), again.get("planned_gib").asDouble(), 0.1 * again.get("peak_gib").asDouble());
     }
 
+    @Test
+    void leanStateTakesFewerBytesAndTrainsAlike() throws IOException {
+        JsonNode exact = new ObjectMapper().readTree(step("--contexts", "64", "--optimizer-state", "exact", "--json").out());
+        JsonNode lean = new ObjectMapper().readTree(step("--contexts", "64", "--optimizer-state", "lean", "--json").out());
+        assertEquals("exact", exact.get("optimizer_state").asText());
+        assertEquals("lean", lean.get("optimizer_state").asText());
+        long bytes = exact.get("adapter_bytes").asLong() - lean.get("adapter_bytes").asLong();
+        assertEquals(5.97, bytes / exact.get("adapter_parameters").asDouble(), 0.05);
+        assertEquals(bytes / 0x1p30, exact.get("peak_gib").asDouble() - lean.get("peak_gib").asDouble(), 0.2 * bytes / 0x1p30);
+        assertEquals(exact.get("first_loss"), lean.get("first_loss"));
+        assertEquals(exact.get("loss").asDouble(), lean.get("loss").asDouble(), 1e-3);
+    }
+
     /// Their full sizes fit no test machine, but their configurations must be what the families understand.
     @ParameterizedTest
     @ValueSource(strings = {"qwen3-30b-a3b", "gpt-oss-20b", "glm-4.7-flash"})

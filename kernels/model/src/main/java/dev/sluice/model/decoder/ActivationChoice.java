@@ -11,8 +11,9 @@ public record ActivationChoice(ActivationPolicy policy, MemoryPlan plan, int tok
     /// The choice and the plan in one line, for logs and refusals.
     public String describe() {
         long fixed = plan.weightBytes() + plan.adapterBytes();
-        return String.format(Locale.ROOT, "base weights %s, adapter of %,d parameters with gradients and optimiser %s, activations of %,d tokens:"
-                + " %s; %s of %s", gibibytes(plan.weightBytes()), plan.adapterParameters(), gibibytes(plan.adapterBytes()), tokens,
+        return String.format(Locale.ROOT, "base weights %s, adapter of %,d parameters with %s optimiser state %s, activations of %,d tokens:"
+                + " %s; %s of %s", gibibytes(plan.weightBytes()), plan.adapterParameters(),
+                plan.optimizerState().name().toLowerCase(Locale.ROOT), gibibytes(plan.adapterBytes()), tokens,
                 policy.describe(), gibibytes(totalBytes - fixed), gibibytes(allowedBytes - fixed));
     }
 

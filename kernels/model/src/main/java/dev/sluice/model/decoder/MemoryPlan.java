@@ -19,15 +19,22 @@ import java.nio.file.Path;
 /// What a training run will take on a backend. Before anything is loaded it is known from `config.json` and the headers of weight files.
 public final class MemoryPlan {
     private final long weightBytes;
-    private final long adapterParameters;
-    private final long adapterBytes;
+    private final OptimizerState optimizerState;
     private final DryStep step;
 
     private MemoryPlan(Backend backend, DecoderConfig config, CountedWeights weights, AdapterLayout layout) {
-        this.weightBytes = weights.bytes();
-        this.adapterParameters = layout.parameters();
-        this.adapterBytes = OptimizerState.EXACT.bytes(layout.size(), backend.activationType());
-        this.step = new DryStep(backend, config, weights.weights(), layout);
+        this(weights.bytes(), OptimizerState.EXACT, new DryStep(backend, config, weights.weights(), layout));
+    }
+
+    private MemoryPlan(long weightBytes, OptimizerState optimizerState, DryStep step) {
+        this.weightBytes = weightBytes;
+        this.optimizerState = optimizerState;
+        this.step = step;
+    }
+
+    /// The same run with another state of the optimiser; plans begin with [OptimizerState#EXACT].
+    public MemoryPlan with(OptimizerState state) {
+        return new MemoryPlan(weightBytes, state, step);
     }
 
     /// The plan for a checkpoint that is not loaded.
@@ -67,12 +74,16 @@ public final class MemoryPlan {
 
     /// Trainable numbers.
     public long adapterParameters() {
-        return adapterParameters;
+        return step.layout().parameters();
     }
 
     /// Parameters, gradients and both moments, for the run.
     public long adapterBytes() {
-        return adapterBytes;
+        return optimizerState.bytes(step.layout().size(), step.backend().activationType());
+    }
+
+    public OptimizerState optimizerState() {
+        return optimizerState;
     }
 
     /// Most bytes at one time of a micro-batch of that many tokens.
@@ -83,7 +94,7 @@ public final class MemoryPlan {
     /// Most bytes at one time of everything together.
     public long totalBytes(int tokens, ActivationPolicy policy) {
         DryStep.Bytes bytes = step.measure(tokens, policy);
-        return Math.addExact(Math.addExact(weightBytes, adapterBytes), Math.addExact(bytes.step(), bytes.tables()));
+        return Math.addExact(Math.addExact(weightBytes, adapterBytes()), Math.addExact(bytes.step(), bytes.tables()));
     }
 
     /// The same level in all layers.
