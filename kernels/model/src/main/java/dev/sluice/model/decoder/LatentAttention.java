@@ -7,11 +7,13 @@ import dev.sluice.compute.Linear;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.ElementwiseOps;
+import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.compute.op.RotaryOps.Direction;
 import dev.sluice.model.config.AttentionConfig.Latent;
 import dev.sluice.model.decoder.DecoderWeights.LatentWeights;
 import dev.sluice.model.decoder.LatentProjection.LatentProjectionTape;
 import dev.sluice.model.lora.LoraSite.Kind;
+import java.util.List;
 
 /// Multi-head latent attention. Heads are [plain | rotated]; the rotated part of the key is one for all heads.
 final class LatentAttention implements MixerBlock {
@@ -62,7 +64,7 @@ final class LatentAttention implements MixerBlock {
     @Override
     public void forward(Tensor x, Batch batch, Tape tape, Tensor y, Scope scope) {
         var saved = (LatentTape) tape;
-        project(x, batch, saved, scope, LatentProjection::forward);
+        project(x, batch, saved, false, scope);
         softmax.forward(batch, saved.softmax, scope);
         linears.forward(saved.softmax.mixed(), output, saved.outputZ, y, scope);
     }
@@ -79,7 +81,7 @@ final class LatentAttention implements MixerBlock {
             query.normalize(saved.query);
             keyValue.normalize(saved.keyValue);
         } else {
-            project(x, batch, saved, scope, LatentProjection::recompute);
+            project(x, batch, saved, true, scope);
         }
         softmax.recompute(batch, level, saved.softmax, scope);
     }
@@ -90,20 +92,24 @@ final class LatentAttention implements MixerBlock {
         linears.recompute(saved.softmax.mixed(), output, saved.outputZ, y, scope);
     }
 
-    /// Through a latent, for the first time or again.
-    @FunctionalInterface
-    private interface Projecting {
-        void run(LatentProjection projection, Tensor x, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope);
-    }
-
-    private void project(Tensor x, Batch batch, LatentTape saved, Scope scope, Projecting projecting) {
+    /// @param again with the forward pass's z's
+    private void project(Tensor x, Batch batch, LatentTape saved, boolean again, Scope scope) {
         var inner = saved.softmax;
         try (Scope scratch = scope.child("latent")) {
-            projecting.run(query, x, saved.query, inner.query(), null, scratch);
-            rotateTail(inner.query(), batch, Direction.FORWARD, scratch);
             Tensor shared = sharedKey(scratch, x.dim(0));
             Tensor keyValues = heads(scratch, "attention.keyValue", x.dim(0), config.plainDim() + config.valueDim());
-            projecting.run(keyValue, x, saved.keyValue, keyValues, shared, scratch);
+            Branch toQuery = query.input(saved.query, inner.query(), scratch);
+            Branch toKeyValue = keyValue.input(saved.keyValue, keyValues, scratch);
+            if (again) {
+                linears.recompute(x, List.of(toQuery, toKeyValue), scratch);
+                query.recompute(toQuery, saved.query, inner.query(), null, scratch);
+                keyValue.recompute(toKeyValue, saved.keyValue, keyValues, shared, scratch);
+            } else {
+                linears.forward(x, List.of(toQuery, toKeyValue), scratch);
+                query.forward(toQuery, saved.query, inner.query(), null, scratch);
+                keyValue.forward(toKeyValue, saved.keyValue, keyValues, shared, scratch);
+            }
+            rotateTail(inner.query(), batch, Direction.FORWARD, scratch);
             softmax.rotate(shared, batch, Direction.FORWARD);
             ElementwiseOps copies = backend.elementwise();
             copies.copyColumns(keyValues, 0, inner.key(), 0, config.plainDim());
@@ -136,18 +142,18 @@ final class LatentAttention implements MixerBlock {
         linears.backward(dy, inner.mixed(), saved.outputZ, output, dMixed, Accumulate.REPLACE, scope);
         softmax.backward(dMixed, batch, inner, dq, dk, dv, scope);
         rotateTail(dq, batch, Direction.BACKWARD, scope);
-        query.backward(dq, null, x, saved.query, dx, Accumulate.REPLACE, scope);
-        keyValueBackward(dk, dv, x, batch, saved, dx, scope);
+        linears.backward(x, List.of(query.backward(dq, null, saved.query, scope), keyValueBackward(dk, dv, batch, saved, scope)), dx,
+                Accumulate.REPLACE, scope);
     }
 
-    private void keyValueBackward(Tensor dk, Tensor dv, Tensor x, Batch batch, LatentTape saved, Tensor dx, Scope scope) {
-        Tensor shared = sharedKey(scope, x.dim(0));
-        Tensor keyValues = heads(scope, "attention.dKeyValue", x.dim(0), config.plainDim() + config.valueDim());
+    private Branch keyValueBackward(Tensor dk, Tensor dv, Batch batch, LatentTape saved, Scope scope) {
+        Tensor shared = sharedKey(scope, dk.dim(0));
+        Tensor keyValues = heads(scope, "attention.dKeyValue", dk.dim(0), config.plainDim() + config.valueDim());
         ElementwiseOps copies = backend.elementwise();
         copies.sumColumns(dk, config.plainDim(), shared, 0, rotated);
         softmax.rotate(shared, batch, Direction.BACKWARD);
         copies.copyColumns(dk, 0, keyValues, 0, config.plainDim());
         copies.copyColumns(dv, 0, keyValues, config.plainDim(), config.valueDim());
-        keyValue.backward(keyValues, shared, x, saved.keyValue, dx, Accumulate.ADD, scope);
+        return keyValue.backward(keyValues, shared, saved.keyValue, scope);
     }
 }

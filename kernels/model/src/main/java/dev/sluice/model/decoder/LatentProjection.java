@@ -6,6 +6,7 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Linear;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.model.config.AttentionConfig.Latent;
 
 /// `up(norm(down(x)))` through a narrow latent. What `down` puts out beyond the latent goes past norm and `up`.
@@ -26,37 +27,46 @@ record LatentProjection(Backend backend, Linear down, Tensor norm, Linear up, in
                         tensors.scratch("latent.rstd", DType.FLOAT32, tokens), linears.z(tensors, down, tokens), upZ);
     }
 
+    /// The layer that reads x, with the output that [#forward] goes on from.
+    ///
+    /// @param y what comes out at the end
+    Branch input(LatentProjectionTape tape, Tensor y, Scope scope) {
+        return down == null ? new Branch(up, tape.upZ, y) : new Branch(down, tape.downZ, whole(tape.latent, scope));
+    }
+
+    /// The latent, or one row that holds it and what goes past.
+    private Tensor whole(Tensor latent, Scope scope) {
+        return down.weight().out() == rank ? latent
+                : scope.allocate("latent.whole", backend.activationType(), latent.dim(0), down.weight().out());
+    }
+
+    /// From the output of [#input] on.
+    ///
     /// @param beyond [tokens, 1, down.out - rank], written, or null where that is nothing
-    void forward(Tensor x, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope) {
-        run(new LinearPass(backend)::forward, x, tape, y, beyond, scope);
+    void forward(Branch input, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope) {
+        if (split(input, tape, beyond)) {
+            new LinearPass(backend).forward(tape.normed, up, tape.upZ, y, scope);
+        }
     }
 
     /// The same with the forward pass's z's.
-    void recompute(Tensor x, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope) {
-        run(new LinearPass(backend)::recompute, x, tape, y, beyond, scope);
-    }
-
-    /// A product, for the first time or again.
-    @FunctionalInterface
-    private interface Product {
-        void run(Tensor x, Linear layer, Tensor z, Tensor y, Scope scope);
-    }
-
-    private void run(Product product, Tensor x, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope) {
-        if (down == null) {
-            product.run(x, up, tape.upZ, y, scope);
-            return;
+    void recompute(Branch input, LatentProjectionTape tape, Tensor y, Tensor beyond, Scope scope) {
+        if (split(input, tape, beyond)) {
+            new LinearPass(backend).recompute(tape.normed, up, tape.upZ, y, scope);
         }
-        if (beyond == null) {
-            product.run(x, down, tape.downZ, tape.latent, scope);
-        } else {
-            Tensor whole = scope.allocate("latent.whole", backend.activationType(), x.dim(0), down.weight().out());
-            product.run(x, down, tape.downZ, whole, scope);
-            backend.elementwise().copyColumns(whole, 0, tape.latent, 0, rank);
-            backend.elementwise().copyColumns(whole, rank, beyond, 0, Math.toIntExact(beyond.dim(-1)));
+    }
+
+    /// Whether `up` reads what this leaves, the normalised latent, and not x.
+    private boolean split(Branch input, LatentProjectionTape tape, Tensor beyond) {
+        if (down == null) {
+            return false;
+        }
+        if (beyond != null) {
+            backend.elementwise().copyColumns(input.y(), 0, tape.latent, 0, rank);
+            backend.elementwise().copyColumns(input.y(), rank, beyond, 0, Math.toIntExact(beyond.dim(-1)));
         }
         normalize(tape);
-        product.run(tape.normed, up, tape.upZ, y, scope);
+        return true;
     }
 
     /// What is not kept along with the latent.
@@ -66,23 +76,21 @@ record LatentProjection(Backend backend, Linear down, Tensor norm, Linear up, in
         }
     }
 
+    /// Back to the layer that reads x, with the gradient of its output.
+    ///
     /// @param dBeyond gradient of what went past, or null where that was nothing
-    /// @param dx null where nothing below is trained
-    void backward(Tensor dy, Tensor dBeyond, Tensor x, LatentProjectionTape tape, Tensor dx, Accumulate mode, Scope scope) {
-        var linears = new LinearPass(backend);
+    Branch backward(Tensor dy, Tensor dBeyond, LatentProjectionTape tape, Scope scope) {
         if (down == null) {
-            linears.backward(dy, x, tape.upZ, up, dx, mode, scope);
-            return;
+            return new Branch(up, tape.upZ, dy);
         }
         Tensor dLatent = scope.allocate("latent.gradient", backend.activationType(), tape.latent.shape());
-        linears.backward(dy, tape.normed, tape.upZ, up, dLatent, Accumulate.REPLACE, scope);
+        new LinearPass(backend).backward(dy, tape.normed, tape.upZ, up, dLatent, Accumulate.REPLACE, scope);
         backend.norm().rmsNormBackward(dLatent, tape.latent, norm, tape.rstd, dLatent, Accumulate.REPLACE);
-        Tensor whole = dLatent;
+        Tensor whole = whole(dLatent, scope);
         if (dBeyond != null) {
-            whole = scope.allocate("latent.wholeGradient", backend.activationType(), x.dim(0), down.weight().out());
             backend.elementwise().copyColumns(dLatent, 0, whole, 0, rank);
             backend.elementwise().copyColumns(dBeyond, 0, whole, rank, Math.toIntExact(dBeyond.dim(-1)));
         }
-        linears.backward(whole, x, tape.downZ, down, dx, mode, scope);
+        return new Branch(down, tape.downZ, whole);
     }
 }
