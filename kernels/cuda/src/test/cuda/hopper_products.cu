@@ -93,8 +93,6 @@ const Variant VARIANTS[] = {
     {"gemm_nn_gather", hopper_gemm_nn_gather, false, true, 256, SHARED},
     {"pingpong_nt_192", hopper_pingpong_nt_192, true, false, 192, WIDE},
     {"pingpong_nn_192", hopper_pingpong_nn_192, false, false, 192, WIDE},
-    {"pingpong_nt_192_gather", hopper_pingpong_nt_192_gather, true, true, 192, WIDE},
-    {"pingpong_nn_192_gather", hopper_pingpong_nn_192_gather, false, true, 192, WIDE},
     {"pingpong_nt_128", hopper_pingpong_nt_128, true, false, 128, NARROW},
     {"pingpong_nn_128", hopper_pingpong_nn_128, false, false, 128, NARROW},
 };
@@ -179,63 +177,6 @@ void check_product(const World& world, int n, int k, int rank, int repeats) {
     }
 }
 
-// ---- gate and up with their activation ----
-
-using GateUpKernel = void(grouped::Maps<1>, grouped::Product<1>, number*);
-struct GateUp {
-    Problem& p;                                               // of gate and up as one product, gathered
-    int width;
-    Buffer<number> act;
-
-    explicit GateUp(Problem& problem) : p(problem), width(problem.n / 2), act(1ull * problem.rows * width) {}
-
-    CUtensorMap half_map(const Buffer<number>& m, Size depth) const {
-        const Size n = width;
-        return tensor_map(m.get(), {depth, n, 2, static_cast<Size>(p.world.experts)}, {depth * 2, n * depth * 2, 2 * n * depth * 2}, {64, 96, 1, 1});
-    }
-    void launch(GateUpKernel* kernel, bool save, bool with_bias, int raster = 8, int blocks = multiprocessors()) {
-        const CUtensorMap mw = half_map(p.w, p.k);
-        const grouped::Maps<1> maps{{mw}, {mw}, {rows_map(p.z, std::max(p.rank, 8), p.rows)}, {half_map(p.u, std::max(p.rank, 8))}};
-        const grouped::Product<1> product{p.world.row_tiles(raster, nullptr), p.a.get(), p.world.token.get(), nullptr, drawn().get(), p.k, 0, 1, 0,
-                                          {{act.get(), with_bias ? p.bias.get() : nullptr, BFLOAT16, width, p.k, width, p.rank, 0}}};
-        with_shared(kernel, WIDE)<<<blocks, grouped::THREADS, WIDE>>>(maps, product, save ? p.c.get() : nullptr);
-    }
-};
-
-template <int KIND>
-__global__ void activate(const float* gate_up, float* act, long long rows, int width) {
-    for (long long i = blockIdx.x * 256ll + threadIdx.x; i < rows * width; i += gridDim.x * 256ll) {
-        const float* g = gate_up + i / width * 2 * width + i % width;
-        act[i] = activation::evaluate<KIND>(rounded(g[0]), rounded(g[width])).out;
-    }
-}
-
-template <int KIND>
-void check_gate_up(const char* name, GateUpKernel* kernel, const World& world, int width, int k, int rank, int repeats) {
-    Problem p(world, 2 * width, k, rank, true);
-    GateUp one(p);
-    Buffer<float> want(p.c.count), want_act(one.act.count);
-    Buffer<number> first(p.c.count), first_act(one.act.count);
-    for (const bool bias : {false, true}) {
-        const std::string what = std::string(name) + (bias ? "+bias" : "") + " rows " + std::to_string(world.rows) + " k " + std::to_string(k) + " width " + std::to_string(width)
-            + " r " + std::to_string(rank);
-        p.reference(VARIANTS[2], {bias, false, false, false}, want);
-        activate<KIND><<<2048, 256>>>(want.get(), want_act.get(), world.rows, width);
-        repeat(what, repeats, p.c, first, [&](int raster, int blocks) {
-            p.c.poison();
-            one.act.poison();
-            one.launch(kernel, true, bias, raster, blocks);
-        });
-        expect_close(what, p.c, want, 2e-3, true);
-        expect_close(what + " activation", one.act, want_act, 3e-3, true);
-        repeat(what + " not saving", repeats, one.act, first_act, [&](int raster, int blocks) {
-            one.act.poison();
-            one.launch(kernel, false, bias, raster, blocks);
-        });
-        expect_close(what + " not saving", one.act, want_act, 3e-3, true);
-    }
-}
-
 // ---- several layers of one input ----
 
 constexpr int MOST = HOPPER_GEMM_LAYERS;
@@ -291,8 +232,6 @@ int check(bool small) {
         const int rank = ranks[n % 6], i = n++;
         World world(o, std::max(1, std::accumulate(o.begin(), o.end(), 0) / 3));
         check_product(world, 64 * (3 + 2 * i), 64 * (2 + i) + (i % 2 ? 0 : 8), rank, repeats);
-        check_gate_up<activation::SWIGLU>("gate_up_swiglu", hopper_gate_up_swiglu, world, 64 * (1 + i) + (i % 2 ? 8 : 0), 64 * (2 + i), rank, repeats);
-        check_gate_up<activation::CLAMPED_SWIGLU>("gate_up_clamped_swiglu", hopper_gate_up_clamped_swiglu, world, 96 * (1 + i), 136, rank, repeats);
         if (small) break;
     }
     for (const int rows : {1, 127, 300, 1000}) {
@@ -341,17 +280,6 @@ void time_product(const char* model, const char* name, const World& world, bool 
     }
 }
 
-void time_gate_up(const char* model, const World& world, int width, int k, int rank) {
-    Problem p(world, 2 * width, k, rank, true);
-    GateUp one(p);
-    for (const bool save : {true, false}) {
-        const double ms = median_ms([&] { one.launch(hopper_gate_up_swiglu, save, false); });
-        std::printf("{\"model\": \"%s\", \"product\": \"gate_up\", \"kernel\": \"hopper_gate_up_swiglu%s\", \"tokens\": %d, \"ms\": %.4f, \"tflops\": %.1f, \"band\": 8}\n",
-                    model, save ? "" : ", not saving", world.tokens, ms, 4. * world.rows * width * k / ms / 1e9);
-        std::fflush(stdout);
-    }
-}
-
 void time_dense(const char* model, const char* name, int tokens, int in, int out, int rank, bool all) {
     World world({tokens}, tokens, true);
     time_product(model, name, world, true, false, out, in, rank, all);
@@ -364,7 +292,6 @@ void time_all(bool all) {
         for (const int tokens : {1024, 4096, 8192, 32768}) {
             World world = uniform(tokens, m.experts, m.top_k);
             time_product(m.name, "gate_up", world, true, true, 2 * m.width, m.hidden, rank, all);
-            time_gate_up(m.name, world, m.width, m.hidden, rank);
             time_product(m.name, "down", world, true, false, m.hidden, m.width, rank, all);
             time_product(m.name, "down dgrad", world, false, true, m.width, m.hidden, rank, all);
             time_product(m.name, "gate_up dgrad", world, false, false, m.hidden, 2 * m.width, rank, all);

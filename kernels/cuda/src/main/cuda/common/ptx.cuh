@@ -59,12 +59,6 @@ __device__ __forceinline__ void store4(uint32_t shared, uint32_t v) {
     asm volatile("st.shared.u32 [%0], %1;" ::"r"(shared), "r"(v) : "memory");
 }
 
-__device__ __forceinline__ uint2 load8(uint32_t shared) {
-    uint2 v;
-    asm volatile("ld.shared.v2.u32 {%0,%1}, [%2];" : "=r"(v.x), "=r"(v.y) : "r"(shared) : "memory");
-    return v;
-}
-
 __device__ __forceinline__ uint32_t load4(uint32_t shared) {
     uint32_t v;
     asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(shared) : "memory");

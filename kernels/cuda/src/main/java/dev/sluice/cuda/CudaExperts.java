@@ -33,7 +33,10 @@ final class CudaExperts implements ExpertOps {
             var tiles = RowTiles.build(device, routing.offsets(), sizes.rows, own);
             var act = own.allocate("act", DType.BFLOAT16, sizes.rows, sizes.width);
             var y = own.allocate("y", DType.BFLOAT16, sizes.rows, sizes.hidden);
-            activated(x, routing, experts, tape, act, sizes, tiles, own);
+            gateUp(x, routing, experts, tape, false, sizes, tiles, own);
+            long pieces = sizes.rows * sizes.width / (sizes.width % 8 == 0 ? 8 : 1);
+            device.launch("expert_activation").grid(Math.ceilDiv(pieces, FLAT_THREADS)).block(FLAT_THREADS)
+                    .int32(experts.activation().ordinal()).pointer(tape.gateUp()).pointer(act).int64(sizes.rows).int32(sizes.width).run();
             down(act, routing, experts, tape, y, sizes, tiles, own);
             combine(y, routing, routing.weights(), out, mode);
         }
@@ -44,38 +47,25 @@ final class CudaExperts implements ExpertOps {
         var sizes = check("experts recompute", x, routing, experts, tape);
         try (var own = scratch.child("experts.recompute")) {
             var tiles = RowTiles.build(device, routing.offsets(), sizes.rows, own);
-            gateUp(x, routing, experts, tape, true, sizes, tiles, own).run(tiles);
+            gateUp(x, routing, experts, tape, true, sizes, tiles, own);
         }
     }
 
-    private void activated(Tensor x, Routing routing, Experts experts, Tape tape, Tensor act, Sizes sizes, RowTiles tiles, Scope scratch) {
+    /// @param known whether the tape's gateUpZ is an earlier pass's
+    private void gateUp(Tensor x, Routing routing, Experts experts, Tape tape, boolean known, Sizes sizes, RowTiles tiles, Scope scratch) {
         try (var own = scratch.child("experts.gateUp")) {
-            var product = gateUp(x, routing, experts, tape, false, sizes, tiles, own);
-            var fused = new HopperGateUp(device, product, experts.activation());
-            if (fused.suits()) {
-                fused.run(tiles, act);
-                return;
+            var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of("experts", experts.gateUp(), routing.offsets(), own))
+                    .a(x, sizes.hidden).gather(routing.rowToken(), 0).bias(experts.gateUpBias()).into(tape.gateUp(), Accumulate.REPLACE);
+            var lora = experts.gateUpLora();
+            if (lora != null) {
+                if (!known) {
+                    Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(x, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
+                            .into(tape.gateUpZ(), Accumulate.REPLACE).run(tiles);
+                }
+                product.update(tape.gateUpZ(), lora.b(), experts.gateUpRank());
             }
             product.run(tiles);
         }
-        long pieces = sizes.rows * sizes.width / (sizes.width % 8 == 0 ? 8 : 1);
-        device.launch("expert_activation").grid(Math.ceilDiv(pieces, FLAT_THREADS)).block(FLAT_THREADS)
-                .int32(experts.activation().ordinal()).pointer(tape.gateUp()).pointer(act).int64(sizes.rows).int32(sizes.width).run();
-    }
-
-    /// Writes z, unless the tape's is an earlier pass's; what is left to be run is the product.
-    private Gemm gateUp(Tensor x, Routing routing, Experts experts, Tape tape, boolean known, Sizes sizes, RowTiles tiles, Scope own) {
-        var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of("experts", experts.gateUp(), routing.offsets(), own))
-                .a(x, sizes.hidden).gather(routing.rowToken(), 0).bias(experts.gateUpBias()).into(tape.gateUp(), Accumulate.REPLACE);
-        var lora = experts.gateUpLora();
-        if (lora != null) {
-            if (!known) {
-                Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(x, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
-                        .into(tape.gateUpZ(), Accumulate.REPLACE).run(tiles);
-            }
-            product.update(tape.gateUpZ(), lora.b(), experts.gateUpRank());
-        }
-        return product;
     }
 
     private void down(Tensor act, Routing routing, Experts experts, Tape tape, Tensor y, Sizes sizes, RowTiles tiles, Scope scratch) {

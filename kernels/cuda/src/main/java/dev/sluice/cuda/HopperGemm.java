@@ -5,8 +5,6 @@ import dev.sluice.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.function.Function;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
 
 /// The Hopper form of a [Gemm], or of several that share an input: twin of `hopper/gemm.cu` and `hopper/pingpong.cu`.
 final class HopperGemm {
@@ -20,7 +18,6 @@ final class HopperGemm {
     /// Row tiles that are taken column by column before the next ones, so that what they share stays in L2.
     private static final int GROUPED_BAND = 8;
     private static final int DENSE_BAND = 16;
-    private static final long MOST_GATHERED = 0xFFFF_FFFFL;
 
     private final Device device;
     private final List<Gemm> layers;
@@ -45,15 +42,20 @@ final class HopperGemm {
         var tile = layers.size() > 1 ? HopperTile.SHARED : HopperTile.of(first, rowTiles, device.multiprocessors());
         boolean gather = first.aRows() != null;
         int slots = layers.size() > 1 ? LAYERS : 1;
-        var launch = maps(device.launch("hopper_" + (slots > 1 ? "layers_" + suffix() : tile.kernel(suffix())) + (gather ? "_gather" : ""))
+        var launch = device.launch("hopper_" + (slots > 1 ? "layers_" + suffix() : tile.kernel(suffix())) + (gather ? "_gather" : ""))
                 .detail(first.sizes()).grid(Math.min(device.multiprocessors(), rowTiles * columnTiles(tile))).block(THREADS)
-                .sharedBytes(tile.sharedBytes()), Stream.<Function<Gemm, MemorySegment>>of(
-                        g -> gather ? right(g, tile, g.weight(), g.k()) : rows(device, g.a(), g.lda(), g.k()),
-                        g -> right(g, tile, g.weight(), g.k()),
-                        g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : rows(device, g.z(), g.rank(), g.rank()),
-                        g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : right(g, tile, g.u(), g.rank()))
-                        .flatMap(map -> IntStream.range(0, slots).mapToObj(i -> map.apply(layer(i)))).toList());
-        product(launch, device, first, first.tiles(), layers.size());
+                .sharedBytes(tile.sharedBytes()).beginStruct();
+        maps(launch, slots, g -> gather ? right(g, tile, g.weight(), g.k()) : rows(g.a(), g.lda(), g.k()));
+        maps(launch, slots, g -> right(g, tile, g.weight(), g.k()));
+        maps(launch, slots, g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : rows(g.z(), g.rank(), g.rank()));
+        maps(launch, slots, g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : right(g, tile, g.u(), g.rank()));
+        var tiles = first.tiles();
+        launch.endStruct().beginStruct()
+                .pointer(tiles == null ? null : tiles.table()).pointer(tiles == null ? null : tiles.count()).pointer(first.limit())
+                .int32(first.rows()).int32(first.limitOffset()).int32(tiles == null ? DENSE_BAND : GROUPED_BAND).int32(0)
+                .pointer(first.a()).pointer(first.aRows(), first.aRowsFrom()).pointer(first.cRows(), first.cRowsFrom())
+                .int64(device.drawnTiles())
+                .int32(first.lda()).flag(first.accumulate()).int32(layers.size()).int32(0);
         int column = 0;
         for (int i = 0; i < slots; i++) {
             var g = layer(i);
@@ -69,20 +71,10 @@ final class HopperGemm {
         return layers.get(Math.min(i, layers.size() - 1));
     }
 
-    /// `Maps` of `grouped.cuh`.
-    static Launch maps(Launch launch, List<MemorySegment> maps) {
-        launch.beginStruct();
-        maps.forEach(launch::tensorMap);
-        return launch.endStruct();
-    }
-
-    /// `Product` of `grouped.cuh` up to its layers.
-    static Launch product(Launch launch, Device device, Gemm g, RowTiles tiles, int layers) {
-        return launch.beginStruct()
-                .pointer(tiles == null ? null : tiles.table()).pointer(tiles == null ? null : tiles.count()).pointer(g.limit())
-                .int32(g.rows()).int32(g.limitOffset()).int32(tiles == null ? DENSE_BAND : GROUPED_BAND).int32(0)
-                .pointer(g.a()).pointer(g.aRows(), g.aRowsFrom()).pointer(g.cRows(), g.cRowsFrom()).int64(device.drawnTiles())
-                .int32(g.lda()).flag(g.accumulate()).int32(layers).int32(0);
+    private void maps(Launch launch, int slots, Function<Gemm, MemorySegment> map) {
+        for (int i = 0; i < slots; i++) {
+            launch.tensorMap(map.apply(layer(i)));
+        }
     }
 
     private String suffix() {
@@ -94,7 +86,7 @@ final class HopperGemm {
     }
 
     /// Rows of `width` numbers, `stride` apart, in halves of a tile.
-    static MemorySegment rows(Device device, Tensor values, long stride, long width) {
+    private MemorySegment rows(Tensor values, long stride, long width) {
         return device.tensorMaps().of(values.address(), List.of(width, values.elements() / stride), List.of(stride * BYTES),
                 List.of(DEPTH, ROWS / 2));
     }
@@ -108,15 +100,5 @@ final class HopperGemm {
                         List.of(DEPTH, tile.columns(), 1))
                 : device.tensorMaps().of(values.address(), List.of((long) SLAB, depth, n / SLAB, experts),
                         List.of(n * BYTES, (long) SLAB * BYTES, n * depth * BYTES), List.of(SLAB, DEPTH, tile.columns() / SLAB, 1));
-    }
-
-    /// Whether the ping-pong kernel can gather this product's rows: it keeps 32-bit offsets.
-    static boolean offsetsFit(Gemm g) {
-        return g.aRows() == null || g.a().elements() < MOST_GATHERED;
-    }
-
-    /// Whether a sum has the two blocks that the ping-pong kernels need.
-    static boolean deep(Gemm g) {
-        return g.k() > DEPTH || g.rank() > 0;
     }
 }

@@ -6,22 +6,27 @@ import java.util.stream.Stream;
 /// The columns of an output tile, and who multiplies it; as measured in `hopper/NOTES.md`.
 enum HopperTile {
     /// Two warpgroups share the tile (`gemm.cu`): fewest bytes for its operations, its stores show.
-    SHARED("gemm_%s", "HOPPER_GEMM", 1),
+    SHARED("gemm_%s", "HOPPER_GEMM", 1, 2),
     /// Each warpgroup has its own tile (`pingpong.cu`): stores hide behind the other's products.
-    WIDE("pingpong_%s_192", "PINGPONG_WIDE", 1.08),
-    NARROW("pingpong_%s_128", "PINGPONG_NARROW", 1.3);
+    WIDE("pingpong_%s_192", "PINGPONG_WIDE", 1.03, 0),
+    NARROW("pingpong_%s_128", "PINGPONG_NARROW", 1.12, 0);
+
+    private static final int DEPTH = TileSizes.of("HOPPER_DEPTH");
 
     private final String kernel;
     private final int columns;
     private final int sharedBytes;
-    /// Time for a column of a dense tile beside that of SHARED.
+    /// Time for a block of the sum and a column, beside that of SHARED.
     private final double cost;
+    /// Blocks of the sum that take as long as the stores that show.
+    private final int stores;
 
-    HopperTile(String kernel, String size, double cost) {
+    HopperTile(String kernel, String size, double cost, int stores) {
         this.kernel = kernel;
         this.columns = TileSizes.of(size + "_COLUMNS");
         this.sharedBytes = TileSizes.of(size + "_SHARED_BYTES");
         this.cost = cost;
+        this.stores = stores;
     }
 
     /// @param form `nt` or `nn`
@@ -41,18 +46,20 @@ enum HopperTile {
         return Math.ceilDiv(n, columns);
     }
 
-    /// Gathered rows are brought by threads, which feed one large tile fast enough and two smaller ones not. Other grouped products have
-    /// tiles for many waves, most of them with short sums: their stores have to be hidden. A dense product takes the tile whose last wave
-    /// wastes least.
+    /// Grouped products are bound by the bytes that come from L2, and only the shared tile gathers. A dense product takes the tile whose
+    /// waves end first.
     static HopperTile of(Gemm g, long rowTiles, int multiprocessors) {
-        if (g.aRows() != null || !HopperGemm.deep(g)) {
-            return SHARED;
-        }
-        if (g.tiles() != null) {
-            return WIDE;
-        }
-        return Stream.of(values())
-                .min(Comparator.comparingDouble(tile -> Math.ceilDiv(rowTiles * tile.columnTiles(g.n()), (long) multiprocessors) * tile.columns * tile.cost))
-                .orElseThrow();
+        return g.aRows() != null || g.tiles() != null || !deep(g) ? SHARED
+                : Stream.of(values()).min(Comparator.comparingDouble(tile -> tile.time(g, rowTiles, multiprocessors))).orElseThrow();
+    }
+
+    /// Whether a sum has the two blocks that the ping-pong kernels need.
+    private static boolean deep(Gemm g) {
+        return g.k() > DEPTH || g.rank() > 0;
+    }
+
+    private double time(Gemm g, long rowTiles, int multiprocessors) {
+        long waves = Math.ceilDiv(rowTiles * columnTiles(g.n()), (long) multiprocessors);
+        return waves * (Math.ceilDiv(g.k(), DEPTH) + Math.ceilDiv(g.rank(), DEPTH) + stores) * cost * columns;
     }
 }
