@@ -5,14 +5,14 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
 /// Routings that no router made: any experts may go without a row.
-final class HandRouting {
+public final class HandRouting {
     static final int UNEVEN_EXPERTS = 6;
     static final int UNEVEN_PICKS = 2;
 
     private HandRouting() {}
 
     /// Distinct random experts from `from` to `to` - 1 for every token, random weights, and the sorted tables.
-    static Routing random(Side side, int tokens, int topK, int from, int to, int experts) {
+    public static Routing random(Side side, int tokens, int topK, int from, int to, int experts) {
         return routing(side, picks(side.random(), tokens, topK, from, to), weights(side, tokens, topK), topK, experts);
     }
 

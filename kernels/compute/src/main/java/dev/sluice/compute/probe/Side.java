@@ -25,18 +25,18 @@ public final class Side implements AutoCloseable {
     private final SplittableRandom random;
 
     /// @param rounding the type of the tested backend's activations
-    Side(Backend backend, DType rounding, long seed) {
+    public Side(Backend backend, DType rounding, long seed) {
         this.backend = backend;
         this.rounding = rounding;
         this.scope = backend.scope(Lifetime.RUN, "check");
         this.random = new SplittableRandom(seed);
     }
 
-    Backend backend() {
+    public Backend backend() {
         return backend;
     }
 
-    SplittableRandom random() {
+    public SplittableRandom random() {
         return random;
     }
 
@@ -45,7 +45,7 @@ public final class Side implements AutoCloseable {
     }
 
     /// Uniform numbers of that standard deviation, in the backend's activation type.
-    Tensor activations(String name, double spread, long... shape) {
+    public Tensor activations(String name, double spread, long... shape) {
         return upload(scope.allocate(name, backend.activationType(), shape), uniform(spread, shape));
     }
 
@@ -58,11 +58,11 @@ public final class Side implements AutoCloseable {
         return upload(scope.allocate(name, backend.activationType(), shape), values);
     }
 
-    Tensor float32(String name, double spread, long... shape) {
+    public Tensor float32(String name, double spread, long... shape) {
         return float32(name, uniform(spread, shape), shape);
     }
 
-    Tensor float32(String name, float[] values, long... shape) {
+    public Tensor float32(String name, float[] values, long... shape) {
         return upload(scope.allocate(name, DType.FLOAT32, shape), values);
     }
 
@@ -75,7 +75,7 @@ public final class Side implements AutoCloseable {
         return values;
     }
 
-    Tensor ints(String name, int[] values, long... shape) {
+    public Tensor ints(String name, int[] values, long... shape) {
         Tensor tensor = scope.allocate(name, DType.INT32, shape);
         try (var arena = Arena.ofConfined()) {
             backend.upload(arena.allocateFrom(ValueLayout.JAVA_INT, values), tensor);
@@ -84,7 +84,7 @@ public final class Side implements AutoCloseable {
     }
 
     /// Documents one behind the other.
-    Segments segments(int... lengths) {
+    public Segments segments(int... lengths) {
         int[] starts = new int[lengths.length + 1];
         for (int i = 0; i < lengths.length; i++) {
             starts[i + 1] = starts[i] + lengths[i];
@@ -101,11 +101,11 @@ public final class Side implements AutoCloseable {
     }
 
     /// An output in the activation type, poisoned.
-    Tensor output(String name, long... shape) {
+    public Tensor output(String name, long... shape) {
         return poisoned(name, backend.activationType(), shape);
     }
 
-    Tensor poisoned(String name, DType dtype, long... shape) {
+    public Tensor poisoned(String name, DType dtype, long... shape) {
         int count = elements(shape);
         if (dtype == DType.INT32) {
             int[] rubbish = new int[count];
@@ -125,7 +125,7 @@ public final class Side implements AutoCloseable {
     }
 
     /// Runs something that needs scratch.
-    void scratched(Consumer<Scope> call) {
+    public void scratched(Consumer<Scope> call) {
         try (Scope scratch = backend.scope(Lifetime.STEP, "check")) {
             call.accept(scratch);
         }
