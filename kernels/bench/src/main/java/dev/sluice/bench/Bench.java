@@ -2,6 +2,7 @@ package dev.sluice.bench;
 
 import dev.sluice.bench.check.CheckCommand;
 import dev.sluice.bench.operation.KernelsCommand;
+import dev.sluice.bench.outputs.OutputsCommand;
 import dev.sluice.bench.step.StepCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -11,7 +12,7 @@ import picocli.CommandLine.ParseResult;
 
 /// The benchmarks' entry point. Exit codes: 0 done, 1 failed or out of bounds, 2 wrong arguments.
 @Command(name = "bench", description = "Measures training steps and operations beside their floors, and checks backends.",
-        mixinStandardHelpOptions = true, subcommands = {StepCommand.class, KernelsCommand.class, CheckCommand.class})
+        mixinStandardHelpOptions = true, subcommands = {StepCommand.class, KernelsCommand.class, CheckCommand.class, OutputsCommand.class})
 public final class Bench {
     private Bench() {}
 
