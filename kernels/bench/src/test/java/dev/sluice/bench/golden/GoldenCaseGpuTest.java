@@ -39,7 +39,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// transformers' own bf16 curve does.
 class GoldenCaseGpuTest {
     private static final double UNIT_ROUNDOFF = 0x1p-9;
-    private static final int FACTORS = 4;
+    static final int FACTORS = 4;
     /// A token whose router is nearly tied takes another expert in bf16, and its row strays further than all rows together:
     /// transformers' own bf16 rows by up to 1.8e-2 (`expected_bfloat16.json`).
     private static final double ROUTER_TIE = 0x1p-6;
@@ -53,7 +53,7 @@ class GoldenCaseGpuTest {
         return Stream.of("portable", "hopper").flatMap(backend -> folders.stream().map(folder -> Arguments.of(backend, folder)));
     }
 
-    private static Path golden() {
+    static Path golden() {
         String folder = System.getProperty("sluice.golden");
         return folder != null ? Path.of(folder) : Path.of(URI.create(Objects.requireNonNull(
                 GoldenCaseGpuTest.class.getResource("/golden"), "no golden cases on the class path; -Dsluice.golden=FOLDER names them").toString()));
@@ -116,12 +116,12 @@ class GoldenCaseGpuTest {
         }
     }
 
-    private static double reach(BaseModel model) {
+    static double reach(BaseModel model) {
         return UNIT_ROUNDOFF * Math.sqrt(2 * model.config().layers());
     }
 
     /// The largest relative distance of transformers' bf16 curve from its float32 one; 0 where it was not recorded.
-    private static double strays(OracleCase golden, Path folder, String number) throws IOException {
+    static double strays(OracleCase golden, Path folder, String number) throws IOException {
         JsonNode steps = theirs(folder).path("steps");
         double largest = 0;
         for (int step = 0; step < steps.size(); step++) {
