@@ -7,7 +7,7 @@
  * Shapes    offsets [experts + 1]   tiles [*] {expert, first row, rows, 0}, count [1] int32   gate_up [rows, 2 * width] bf16: gate, then up
  *           act, dI [rows, width] bf16   z, dz [rows, rank] bf16 or null   picks' row_of_pick [tokens, topK] int32, weights [tokens, topK] f32
  *           rows [tokens * topK, hidden], out [tokens, hidden] bf16
- * Requires  offsets ascending from 0 to the row count (else no tiles and a fault), pointers 16-byte aligned; fast where width and hidden are
+ * Requires  offsets ascending from 0 to the row count, or within it where experts are not whole (else no tiles and a fault), pointers 16-byte aligned; fast where width and hidden are
  *           multiples of 8      Accumulates fp32
  * Launch    tiles: one block of COMPACT_THREADS; activation: a thread for 8 columns, or for one where width is no multiple of 8;
  *           activation_backward: a warp a pick; combine: a block a token
@@ -19,10 +19,10 @@
 #include "../common/tiles.h"
 
 extern "C" __global__ void __launch_bounds__(COMPACT_THREADS)
-expert_tiles(const int* offsets, int experts, int total, int4* tiles, int* count, int4* fault) {
+expert_tiles(const int* offsets, int experts, int total, int whole, int4* tiles, int* count, int4* fault) {
     __shared__ int warp_totals[COMPACT_THREADS / 32];
     int before_all = 0;
-    bool wrong = offsets[0] != 0 || offsets[experts] != total;
+    bool wrong = whole ? offsets[0] != 0 || offsets[experts] != total : offsets[0] < 0 || offsets[experts] > total;
     for (int e = threadIdx.x; e < experts; e += COMPACT_THREADS) wrong |= offsets[e] > offsets[e + 1];
     if (__syncthreads_or(wrong)) {
         if (threadIdx.x == 0) *count = 0, report(fault, FAULT_ROUTING, experts, offsets[experts], total + 1);

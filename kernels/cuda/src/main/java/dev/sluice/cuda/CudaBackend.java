@@ -66,6 +66,10 @@ final class CudaBackend implements Backend {
         this.optimizer = new CudaOptimizer(device, staging);
     }
 
+    Device device() {
+        return device;
+    }
+
     @Override
     public String name() {
         return name;

@@ -5,19 +5,30 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Lora;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
+import dev.sluice.compute.Weight;
 import dev.sluice.compute.op.ExpertOps;
 import dev.sluice.compute.op.Routing;
+import java.util.List;
+import java.util.function.UnaryOperator;
 
-/// Grouped experts: the products of `gemm.cu` over rows sorted by expert, and what `experts.cu` does between them.
+/// Grouped experts: the products of `gemm.cu` over rows sorted by expert, and what `experts.cu` does between them. Packed experts are
+/// multiplied in parts, so that no whole layer is ever unpacked.
 final class CudaExperts implements ExpertOps {
     private static final int ROW_THREADS = TileSizes.of("ROW_THREADS");
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
 
     private final Device device;
     private final FrozenMatrix frozen;
+    private final long unpackedBytes;
 
     CudaExperts(Device device) {
+        this(device, ExpertPart.UNPACKED_BYTES);
+    }
+
+    /// @param unpackedBytes most bytes of unpacked matrices at once
+    CudaExperts(Device device, long unpackedBytes) {
         this.device = device;
+        this.unpackedBytes = unpackedBytes;
         this.frozen = new FrozenMatrix(device);
     }
 
@@ -53,32 +64,55 @@ final class CudaExperts implements ExpertOps {
 
     /// @param known whether the tape's gateUpZ is an earlier pass's
     private void gateUp(Tensor x, Routing routing, Experts experts, Tape tape, boolean known, Sizes sizes, RowTiles tiles, Scope scratch) {
-        try (var own = scratch.child("experts.gateUp")) {
-            var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of("experts", experts.gateUp(), routing.offsets(), own))
-                    .a(x, sizes.hidden).gather(routing.rowToken(), 0).bias(experts.gateUpBias()).into(tape.gateUp(), Accumulate.REPLACE);
-            var lora = experts.gateUpLora();
-            if (lora != null) {
-                if (!known) {
-                    Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(x, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
-                            .into(tape.gateUpZ(), Accumulate.REPLACE).run(tiles);
-                }
-                product.update(tape.gateUpZ(), lora.b(), experts.gateUpRank());
+        var lora = experts.gateUpLora();
+        if (lora != null && !known) {
+            Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(x, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
+                    .into(tape.gateUpZ(), Accumulate.REPLACE).run(tiles);
+        }
+        for (var part : parts(experts.gateUp(), routing)) {
+            try (var own = scratch.child("experts.gateUp")) {
+                var product = Gemm.of(device, Gemm.Form.FORWARD, unpacked(experts.gateUp(), part, routing, own)).a(x, sizes.hidden)
+                        .gather(routing.rowToken(), 0).bias(part.of(experts.gateUpBias())).into(tape.gateUp(), Accumulate.REPLACE);
+                (lora == null ? product : product.update(tape.gateUpZ(), part.of(lora.b()), experts.gateUpRank()))
+                        .run(part.tiles(device, routing, tiles, own));
             }
-            product.run(tiles);
         }
     }
 
     private void down(Tensor act, Routing routing, Experts experts, Tape tape, Tensor y, Sizes sizes, RowTiles tiles, Scope scratch) {
-        try (var own = scratch.child("experts.down")) {
-            var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of("experts", experts.down(), routing.offsets(), own))
-                    .a(act, sizes.width).bias(experts.downBias()).into(y, Accumulate.REPLACE);
-            var lora = experts.downLora();
-            if (lora != null) {
-                Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(act, sizes.width).alpha(lora.scale())
-                        .into(tape.downZ(), Accumulate.REPLACE).run(tiles);
-                product.update(tape.downZ(), lora.b(), experts.downRank());
+        var lora = experts.downLora();
+        if (lora != null) {
+            Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(act, sizes.width).alpha(lora.scale())
+                    .into(tape.downZ(), Accumulate.REPLACE).run(tiles);
+        }
+        for (var part : parts(experts.down(), routing)) {
+            try (var own = scratch.child("experts.down")) {
+                var product = Gemm.of(device, Gemm.Form.FORWARD, unpacked(experts.down(), part, routing, own))
+                        .a(act, sizes.width).bias(part.of(experts.downBias())).into(y, Accumulate.REPLACE);
+                (lora == null ? product : product.update(tape.downZ(), part.of(lora.b()), experts.downRank()))
+                        .run(part.tiles(device, routing, tiles, own));
             }
-            product.run(tiles);
+        }
+    }
+
+    private List<ExpertPart> parts(Weight stack, Routing routing) {
+        return ExpertPart.of(stack, Math.toIntExact(routing.offsets().elements() - 1), unpackedBytes);
+    }
+
+    private Tensor unpacked(Weight stack, ExpertPart part, Routing routing, Scope scratch) {
+        return frozen.of("experts", part.of(stack), part.offsets(routing), scratch);
+    }
+
+    /// Multiplies gradients with a stack of frozen matrices and their LoRA partners.
+    ///
+    /// @param product adds what it multiplies and where that goes
+    private void inputGradient(Weight stack, Lora lora, Tensor dz, int rank, Routing routing, RowTiles tiles, Scope scratch,
+            UnaryOperator<Gemm> product) {
+        for (var part : parts(stack, routing)) {
+            try (var own = scratch.child("experts.backward.product")) {
+                var gemm = product.apply(Gemm.of(device, Gemm.Form.GRADIENT, unpacked(stack, part, routing, own)));
+                (lora == null ? gemm : gemm.update(dz, part.of(lora.a()), rank)).run(part.tiles(device, routing, tiles, own));
+            }
         }
     }
 
@@ -108,11 +142,8 @@ final class CudaExperts implements ExpertOps {
                 Gemm.of(device, Gemm.Form.GRADIENT, lora.b()).a(dOut, sizes.hidden).gather(routing.rowToken(), 0).alpha(lora.scale())
                         .into(dz, Accumulate.REPLACE).run(tiles);
             }
-            try (var matrix = own.child("experts.down")) {
-                var product = Gemm.of(device, Gemm.Form.GRADIENT, frozen.of("experts", experts.down(), routing.offsets(), matrix))
-                        .a(dOut, sizes.hidden).gather(routing.rowToken(), 0).into(inner, Accumulate.REPLACE);
-                (lora == null ? product : product.update(dz, lora.a(), experts.downRank())).run(tiles);
-            }
+            inputGradient(experts.down(), lora, dz, experts.downRank(), routing, tiles, own,
+                    product -> product.a(dOut, sizes.hidden).gather(routing.rowToken(), 0).into(inner, Accumulate.REPLACE));
             device.launch("expert_activation_backward").grid(Math.ceilDiv(sizes.rows, ROW_THREADS / 32)).block(ROW_THREADS)
                     .int32(experts.activation().ordinal()).pointer(routing.rowOfPick()).pointer(routing.weights()).pointer(tape.gateUp())
                     .pointer(inner).pointer(tape.downZ()).pointer(dz).pointer(dWeights).int64(sizes.rows).int32(sizes.width)
@@ -139,11 +170,8 @@ final class CudaExperts implements ExpertOps {
                         .into(dz, Accumulate.REPLACE).run(tiles);
                 addGradients(lora, own, routing, tape, x, dz, sizes);
             }
-            try (var matrix = own.child("experts.gateUp")) {
-                var product = Gemm.of(device, Gemm.Form.GRADIENT, frozen.of("experts", experts.gateUp(), routing.offsets(), matrix))
-                        .a(tape.gateUp(), 2 * sizes.width).into(dRows, Accumulate.REPLACE);
-                (lora == null ? product : product.update(dz, lora.a(), experts.gateUpRank())).run(tiles);
-            }
+            inputGradient(experts.gateUp(), lora, dz, experts.gateUpRank(), routing, tiles, own,
+                    product -> product.a(tape.gateUp(), 2 * sizes.width).into(dRows, Accumulate.REPLACE));
             combine(dRows, routing, null, dx, mode);
         }
     }

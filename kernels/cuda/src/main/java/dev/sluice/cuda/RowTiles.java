@@ -13,11 +13,21 @@ record RowTiles(Tensor table, Tensor count, int limit) {
     private static final int ROWS = TileSizes.of("GEMM_ROWS");
 
     static RowTiles build(Device device, Tensor offsets, long rows, Scope scratch) {
+        return build(device, offsets, rows, true, scratch);
+    }
+
+    /// @param offsets of some neighbouring experts, whose numbers then begin with 0
+    /// @param rows of all experts
+    static RowTiles ofPart(Device device, Tensor offsets, long rows, Scope scratch) {
+        return build(device, offsets, rows, false, scratch);
+    }
+
+    private static RowTiles build(Device device, Tensor offsets, long rows, boolean whole, Scope scratch) {
         int experts = Math.toIntExact(offsets.elements() - 1);
         int limit = Math.toIntExact(Math.min(rows, rows / ROWS + experts));
         var tiles = new RowTiles(scratch.allocate("tiles", DType.INT32, limit, 4), scratch.allocate("tile count", DType.INT32, 1), limit);
         device.launch("expert_tiles").block(TileSizes.of("COMPACT_THREADS"))
-                .pointer(offsets).int32(experts).int32(rows).pointer(tiles.table).pointer(tiles.count).fault().run();
+                .pointer(offsets).int32(experts).int32(rows).flag(whole).pointer(tiles.table).pointer(tiles.count).fault().run();
         return tiles;
     }
 }

@@ -97,7 +97,7 @@ public interface PackedContract extends Contract {
         private final Weight plain;
 
         /// @param shape [out, in] or [experts, out, in]
-        PackedTwin(World world, Packing packing, long... shape) {
+        public PackedTwin(World world, Packing packing, long... shape) {
             int in = Math.toIntExact(shape[shape.length - 1]);
             long[] codeShape = shape.clone();
             codeShape[shape.length - 1] = in / packing.numbersPerByte();
@@ -122,7 +122,7 @@ public interface PackedContract extends Contract {
             plain = new Weight.Dense(world.given("plain", world.backend().activationType(), values, shape).tensor());
         }
 
-        Weight.Packed weight() {
+        public Weight.Packed weight() {
             return weight;
         }
 

@@ -10,7 +10,7 @@ import java.util.stream.IntStream;
 /// @param weights [tokens, topK]
 public record RoutingTwin(Routing routing, int[] picks, World.Twin weights, int tokens, int topK) {
     /// Picks distinct experts at random, each token from `from` to `to`-1 only.
-    static RoutingTwin random(World world, int tokens, int topK, int experts, int from, int to) {
+    public static RoutingTwin random(World world, int tokens, int topK, int experts, int from, int to) {
         int[] picks = new int[tokens * topK];
         for (int t = 0; t < tokens; t++) {
             int[] shuffled = IntStream.range(from, to).toArray();
