@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 /// @param weights whether the folder is a checkpoint
 public record ModelFolder(String name, Path path, boolean weights, boolean temporary) implements AutoCloseable {
     /// Published shapes that this jar carries.
-    public static final List<String> NAMES = List.of("qwen3-30b-a3b", "gpt-oss-20b", "glm-4.7-flash");
+    public static final List<String> NAMES = List.of("qwen3-30b-a3b", "gpt-oss-20b", "glm-4.7-flash", "gemma-3-27b");
 
     private static final String CONFIG = "config.json";
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -29,11 +29,12 @@ public record ModelFolder(String name, Path path, boolean weights, boolean tempo
     /// @param model one of [#NAMES], a checkpoint folder, or a `config.json` under any name
     /// @throws Refusal if it is none of these
     public static ModelFolder named(String model) {
-        return of(model, 0);
+        return of(model, 0, StackPacking.NONE);
     }
 
     /// @param layers take only the first so many, 0 for all
-    public static ModelFolder of(String model, int layers) {
+    /// @param packing that random stacks of experts come in
+    static ModelFolder of(String model, int layers, StackPacking packing) {
         Path path = Path.of(model);
         boolean known = NAMES.contains(model);
         boolean folder = !known && Files.isRegularFile(path.resolve(CONFIG));
@@ -42,12 +43,12 @@ public record ModelFolder(String name, Path path, boolean weights, boolean tempo
                     + String.join(", ", NAMES));
         }
         try {
-            if (folder && layers == 0) {
+            if (folder && layers == 0 && packing == StackPacking.NONE) {
                 return new ModelFolder(model, path, hasWeights(path), false);
             }
             byte[] config = known ? resource(model) : Files.readAllBytes(folder ? path.resolve(CONFIG) : path);
             var made = new ModelFolder(model, Files.createTempDirectory("sluice-bench"), folder && hasWeights(path), true);
-            Files.write(made.path.resolve(CONFIG), JSON.writeValueAsBytes(cut(model, JSON.readTree(config), layers)));
+            Files.write(made.path.resolve(CONFIG), JSON.writeValueAsBytes(packing.into(cut(model, JSON.readTree(config), layers))));
             if (made.weights) {
                 made.link(path);
             }
@@ -71,7 +72,7 @@ public record ModelFolder(String name, Path path, boolean weights, boolean tempo
         }
     }
 
-    private static JsonNode cut(String model, JsonNode root, int layers) {
+    private static ObjectNode cut(String model, JsonNode root, int layers) {
         if (!(root instanceof ObjectNode config)) {
             throw new Refusal("--model " + model + " should hold a JSON object");
         }

@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
 /// Whole training steps, through the classes that the trainer uses: random tokens, all of them trained on, LoRA on attention and experts.
 @Command(name = "step", description = "Times LoRA training steps of a model beside their roofline floor.", mixinStandardHelpOptions = true)
 public final class StepCommand implements Callable<Integer> {
-    @Option(names = "--model", required = true, description = "qwen3-30b-a3b, gpt-oss-20b, glm-4.7-flash, a checkpoint folder, or a config.json")
+    @Option(names = "--model", required = true, description = "qwen3-30b-a3b, gpt-oss-20b, glm-4.7-flash, gemma-3-27b, a checkpoint folder, or a config.json")
     private String model;
 
     @Option(names = {"--random-weights", "--random"}, description = "do not read weights; so it is where there are none to read")
@@ -30,6 +30,10 @@ public final class StepCommand implements Callable<Integer> {
 
     @Option(names = "--layers", defaultValue = "0", description = "only the first so many layers (default: all)")
     private int layers;
+
+    @Option(names = "--packing", paramLabel = "none|mxfp4", defaultValue = "NONE",
+            description = "what random stacks of experts come packed in; --quantize packs what is left (default: none)")
+    private StackPacking packing;
 
     @Option(names = "--json", description = "one JSON object a line instead of a table")
     private boolean json;
@@ -52,7 +56,8 @@ public final class StepCommand implements Callable<Integer> {
         if (layers < 0) {
             throw new Refusal("--layers should be at least 1, was " + layers);
         }
-        try (var folder = ModelFolder.of(model, layers)) {
+        try (var folder = ModelFolder.of(model, layers, packing)) {
+            requireRandom(folder);
             var fields = Families.config(folder.path());
             requireImplemented(fields, folder);
             var choice = backend.open();
@@ -76,12 +81,22 @@ public final class StepCommand implements Callable<Integer> {
         }
     }
 
+    private void requireRandom(ModelFolder folder) {
+        if (packing != StackPacking.NONE && !weights(folder).equals("random")) {
+            throw new Refusal("--packing " + packing.name().toLowerCase(Locale.ROOT) + " is for random weights, and " + model
+                    + " has its own; add --random");
+        }
+    }
+
     private String weights(ModelFolder folder) {
         return random || !folder.weights() ? "random" : "checkpoint";
     }
 
     private String kept(ModelFolder folder) {
-        return weights(folder) + switch (options.quantization) {
+        return weights(folder) + switch (packing) {
+            case NONE -> "";
+            case MXFP4 -> ", MXFP4 experts";
+        } + switch (options.quantization) {
             case NONE -> "";
             case NF4 -> ", NF4";
         };

@@ -40,7 +40,10 @@ final class CountingSource implements WeightSource {
 
     @Override
     public Weight weight(Wanted wanted) {
-        Packing packing = keeping.packing(wanted, null);
-        return packing == null ? WeightSource.super.weight(wanted) : Nf4Loader.allocate(wanted, Nf4Matrix.groupSize(wanted), scope);
+        Packing packing = keeping.packing(wanted);
+        return packing == null ? WeightSource.super.weight(wanted) : switch (packing) {
+            case NF4 -> Nf4Loader.allocate(wanted, Nf4Matrix.groupSize(wanted), scope);
+            case FP8, MXFP4 -> PackedLoader.allocate(scope, wanted, packing);
+        };
     }
 }

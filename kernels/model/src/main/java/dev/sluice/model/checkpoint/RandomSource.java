@@ -21,6 +21,8 @@ final class RandomSource implements WeightSource {
     /// Of random codes in NF4, such that the numbers are about as large.
     private static final float FACTOR = 0.01f;
     private static final float OFFSET = 0.04f;
+    /// Of random codes in MXFP4, whose standard deviation is 2.9: 2^-7 makes it 0.023.
+    private static final byte EXPONENT = 127 - 7;
 
     private final Backend backend;
     private final Keeping keeping;
@@ -29,8 +31,9 @@ final class RandomSource implements WeightSource {
     private final SplittableRandom random = new SplittableRandom(1);
     private final MemorySegment block;
     private final MemorySegment codes;
+    private final MemorySegment exponents;
 
-    /// @param arena owns the block
+    /// @param arena owns the blocks
     RandomSource(Backend backend, Keeping keeping, Scope process, Arena arena) {
         this.backend = backend;
         this.keeping = keeping;
@@ -44,6 +47,7 @@ final class RandomSource implements WeightSource {
         byte[] bytes = new byte[BLOCK];
         random.nextBytes(bytes);
         this.codes = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
+        this.exponents = arena.allocate(BLOCK).fill(EXPONENT);
     }
 
     @Override
@@ -72,9 +76,22 @@ final class RandomSource implements WeightSource {
 
     @Override
     public Weight weight(Wanted wanted) {
-        if (keeping.packing(wanted, null) != Packing.NF4) {
-            return WeightSource.super.weight(wanted);
-        }
+        return switch (keeping.packing(wanted)) {
+            case null -> WeightSource.super.weight(wanted);
+            case NF4 -> nf4(wanted);
+            case MXFP4 -> mxfp4(wanted);
+            case FP8 -> throw new IllegalArgumentException(wanted.name() + " is not made up in FP8");
+        };
+    }
+
+    private Weight mxfp4(Wanted wanted) {
+        Weight.Packed weight = PackedLoader.allocate(process, wanted, Packing.MXFP4);
+        fill(weight.codes(), codes);
+        fill(weight.scales(), exponents);
+        return weight;
+    }
+
+    private Weight nf4(Wanted wanted) {
         Weight.Packed weight = Nf4Loader.allocate(wanted, Nf4Matrix.groupSize(wanted), process);
         fill(weight.codes(), codes);
         fill(weight.scales(), codes);

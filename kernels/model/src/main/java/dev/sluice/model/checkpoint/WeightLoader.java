@@ -7,8 +7,10 @@ import dev.sluice.compute.Scope;
 import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.Quantization;
 import dev.sluice.model.config.DecoderConfig;
+import dev.sluice.model.config.Families;
 import dev.sluice.model.config.TensorNames;
 import dev.sluice.model.decoder.DecoderWeights;
+import dev.sluice.model.json.JsonFields;
 import dev.sluice.model.safetensors.Checkpoint;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -29,9 +31,11 @@ public final class WeightLoader {
         }
     }
 
-    /// The same of weights that no checkpoint has packed, from the configuration alone.
-    public static CountedWeights count(DecoderConfig config, TensorNames names, Backend backend, Quantization quantization) {
-        return CountingSource.count(config, names, Keeping.of(backend, quantization));
+    /// The same from the configuration alone.
+    ///
+    /// @param fields of `config.json`, which say how stacks of experts are packed
+    public static CountedWeights count(JsonFields fields, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization) {
+        return CountingSource.count(config, names, Keeping.ofShape(fields, backend, quantization));
     }
 
     /// @param process scope that owns the weights
@@ -54,11 +58,11 @@ public final class WeightLoader {
 
     /// Weights of the right shapes and random values, for measuring without a checkpoint.
     ///
-    /// @param model what to call it in a refusal
+    /// @param model folder of its `config.json`
     /// @param process scope that owns the weights
     public static DecoderWeights random(Path model, DecoderConfig config, TensorNames names, Backend backend, Quantization quantization,
             Scope process) {
-        Keeping keeping = Keeping.of(backend, quantization);
+        Keeping keeping = Keeping.ofShape(Families.config(model), backend, quantization);
         requireMemory(model, CountingSource.count(config, names, keeping).bytes(), backend.memory());
         try (var arena = Arena.ofConfined()) {
             var weights = WeightTree.build(config, names, new RandomSource(backend, keeping, process, arena));

@@ -57,7 +57,7 @@ public final class MemoryPlan {
         JsonFields fields = Families.config(modelFolder);
         Family family = Families.of(fields);
         DecoderConfig config = family.read(fields);
-        return new MemoryPlan(backend, config, WeightLoader.count(config, family.names(), backend, quantization),
+        return new MemoryPlan(backend, config, WeightLoader.count(fields, config, family.names(), backend, quantization),
                 AdapterLayout.of(config, family.names(), settings));
     }
 

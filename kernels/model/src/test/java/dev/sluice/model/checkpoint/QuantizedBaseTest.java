@@ -101,7 +101,7 @@ class QuantizedBaseTest {
             var sparse = (SparseWeights) mxfp4.weights().layers().getFirst().feedForward();
             assertEquals(Packing.MXFP4, assertInstanceOf(Weight.Packed.class, sparse.experts().gateUp()).packing());
         }
-        var keeping = new Keeping(DType.BFLOAT16, Set.of(Packing.values()), Quantization.NF4);
+        var keeping = new Keeping(DType.BFLOAT16, Set.of(Packing.values()), Quantization.NF4, null);
         var wanted = new WeightSource.Wanted("w", new long[] {2, 64}, List.of());
         assertEquals(Packing.NF4, keeping.packing(wanted, Packing.FP8));
         assertEquals(Packing.MXFP4, keeping.packing(wanted, Packing.MXFP4));
