@@ -19,7 +19,7 @@ class ArgumentsTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
         "step | Missing required option: '--model",
-        "step --model nowhere | neither a folder with config.json nor such a file nor one of qwen3-30b-a3b, gpt-oss-20b, glm-4.7-flash",
+        "step --model nowhere | neither a folder with config.json nor such a file nor one of qwen3-30b-a3b, gpt-oss-20b, glm-4.7-flash, gemma-3-27b",
         "step --model qwen3-30b-a3b --layers 49 | --layers 49: qwen3-30b-a3b has only 48",
         "step --model qwen3-30b-a3b --layers -1 | --layers should be at least 1, was -1",
         "step --model qwen3-30b-a3b --contexts 12x | is not an int",

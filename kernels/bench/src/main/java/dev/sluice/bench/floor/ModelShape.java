@@ -2,8 +2,9 @@ package dev.sluice.bench.floor;
 
 import java.util.List;
 
-/// The sizes of a Mixture-of-Experts decoder that its cost depends on.
+/// The sizes of a decoder that its cost depends on.
 ///
+/// @param experts of a layer, 0 of a dense model
 /// @param topK experts of a token
 /// @param width inner width of an expert
 /// @param heads query heads

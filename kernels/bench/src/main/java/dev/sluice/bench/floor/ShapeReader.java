@@ -28,12 +28,14 @@ public final class ShapeReader {
         int kvHeads = count("num_key_value_heads", heads);
         int keyWidth = latent ? count("qk_nope_head_dim") + count("qk_rope_head_dim") : count("head_dim", Math.max(1, hidden / heads));
         int valueWidth = latent ? count("v_head_dim") : keyWidth;
+        String experts = config.spelling("num_experts", "num_local_experts", "n_routed_experts");
+        boolean sparse = config.has(experts);
         int width = count(config.spelling("moe_intermediate_size", "intermediate_size"));
-        return new ModelShape(count("vocab_size"), hidden, layers, count(config.spelling("num_experts", "num_local_experts", "n_routed_experts")),
-                count("num_experts_per_tok"), width, heads, kvHeads, keyWidth, valueWidth,
+        return new ModelShape(count("vocab_size"), hidden, layers, sparse ? count(experts) : 0,
+                sparse ? count("num_experts_per_tok") : 0, width, heads, kvHeads, keyWidth, valueWidth,
                 latent ? latent(hidden, heads, kvHeads, keyWidth, valueWidth)
                         : List.of(new Projection("qkv", hidden, heads * keyWidth + 2 * kvHeads * keyWidth, 3)),
-                latent, config.has("first_k_dense_replace") ? config.integer("first_k_dense_replace", 0, layers) : 0,
+                latent, sparse ? config.has("first_k_dense_replace") ? config.integer("first_k_dense_replace", 0, layers) : 0 : layers,
                 count("intermediate_size", width), width * (config.has("n_shared_experts") ? config.integer("n_shared_experts", 0, LARGEST) : 0),
                 windowedLayers(), windowedLayers() > 0 ? count("sliding_window") : 0);
     }
@@ -46,7 +48,7 @@ public final class ShapeReader {
                 new Projection("kv_b", compressed, kvHeads * (count("qk_nope_head_dim") + valueWidth), 1));
     }
 
-    /// Layers named so in `layer_types`; every other one where gpt-oss leaves them unnamed.
+    /// Layers named so in `layer_types`; where they are unnamed, every other one of gpt-oss and all but every so-manieth of Gemma.
     private int windowedLayers() {
         JsonNode types = config.get("layer_types");
         if (types != null) {
@@ -56,7 +58,11 @@ public final class ShapeReader {
             }
             return windowed;
         }
-        return config.text("model_type", "").equals("gpt_oss") ? (layers + 1) / 2 : 0;
+        return switch (config.text("model_type", "")) {
+            case "gpt_oss" -> (layers + 1) / 2;
+            case "gemma3_text" -> layers - layers / count("sliding_window_pattern", 6);
+            default -> 0;
+        };
     }
 
     private int count(String field) {

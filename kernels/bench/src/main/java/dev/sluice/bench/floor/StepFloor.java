@@ -43,7 +43,7 @@ public final class StepFloor {
             case LEAN -> element;
         };
         this.rows = (double) tokens * model.topK();
-        this.hit = model.experts() * (1 - Math.pow(1 - model.topK() / (double) model.experts(), tokens));
+        this.hit = model.experts() == 0 ? 0 : model.experts() * (1 - Math.pow(1 - model.topK() / (double) model.experts(), tokens));
         this.stream = (double) tokens * model.hidden() * element;
     }
 

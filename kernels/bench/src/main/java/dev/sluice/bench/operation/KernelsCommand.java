@@ -65,6 +65,9 @@ public final class KernelsCommand implements Callable<Integer> {
         }
         try (var folder = ModelFolder.named(model)) {
             ModelShape shape = ShapeReader.read(Families.config(folder.path()));
+            if (shape.experts() == 0) {
+                throw new Refusal("--model " + model + " has no experts; these operations are those of layers with experts");
+            }
             var choice = backend.open();
             try (Backend chosen = choice.backend()) {
                 Ceiling limit = ceiling.of(chosen);

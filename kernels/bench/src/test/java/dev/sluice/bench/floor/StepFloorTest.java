@@ -1,6 +1,7 @@
 package dev.sluice.bench.floor;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.bench.step.ModelFolder;
 import dev.sluice.compute.DType;
@@ -58,6 +59,16 @@ class StepFloorTest {
         assertEquals(642_514_944, shape("qwen3-30b-a3b").loraParameters(16));
         assertEquals(184_909_824, shape("gpt-oss-20b").loraParameters(16));
         assertEquals(431_025_152, shape("glm-4.7-flash").loraParameters(16));
+    }
+
+    @Test
+    void denseModelsHaveNoExpertsAndGemmaAWindowInFiveLayersOfSix() {
+        var gemma = shape("gemma-3-27b");
+        assertEquals(52, gemma.windowedLayers());
+        assertEquals(62, gemma.denseLayers());
+        List<Work> step = StepFloor.of(gemma, 4096, 1, 16, DType.BFLOAT16, OptimizerState.EXACT);
+        assertTrue(step.stream().noneMatch(work -> work.name().startsWith("experts")));
+        assertTrue(step.stream().allMatch(work -> work.flops() >= 0 && work.bytes() >= 0), step.toString());
     }
 
     @ParameterizedTest

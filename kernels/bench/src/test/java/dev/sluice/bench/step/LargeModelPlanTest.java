@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.cuda.DryGpu;
 import dev.sluice.model.Quantization;
 import dev.sluice.model.decoder.ActivationLevel;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.Test;
 class LargeModelPlanTest {
     private static final LoraSettings LORA = LoraSettings.of(16, 16, List.of("q_proj", "k_proj", "v_proj", "o_proj"),
             List.of("mlp.experts.gate_up_proj", "mlp.experts.down_proj"));
+    private static final LoraSettings ATTENTION = LoraSettings.of(16, 16, LORA.targetModules(), List.of());
     private static final int LONGEST = 131_072;
 
     private static MemoryPlan plan(ModelFolder model, Backend backend) {
@@ -55,6 +57,54 @@ class LargeModelPlanTest {
                     case INPUT, ALL -> throw new AssertionError();
                 };
                 assertEquals(perTokenAndLayer, (plan.stepBytes(tokens, plan.uniform(level)) - input) / 48.0 / tokens, 200, level.toString());
+            }
+        }
+    }
+
+    private static MemoryPlan lean(ModelFolder model, Backend backend, Quantization quantization, LoraSettings lora) {
+        return MemoryPlan.ofShape(model.path(), backend, quantization, lora).with(OptimizerState.LEAN);
+    }
+
+    @Test
+    void quantizedQwenTrainsIn24Gigabytes() {
+        try (var model = ModelFolder.named("qwen3-30b-a3b"); var hopper = DryGpu.hopper(); var portable = DryGpu.portable()) {
+            for (Backend backend : List.of(hopper, portable)) {
+                var plan = lean(model, backend, Quantization.NF4, LORA);
+                assertTrue(plan.totalBytes(2048, plan.uniform(ActivationLevel.INPUT)) <= 24_000_000_000L);
+            }
+        }
+    }
+
+    /// With adapters on attention; those on all experts too take 0.7 GB more at rank 8.
+    @Test
+    void packedGptOssTrainsIn14Gigabytes() {
+        try (var model = ModelFolder.of("gpt-oss-20b", 0, StackPacking.MXFP4); var hopper = DryGpu.hopper(); var portable = DryGpu.portable()) {
+            for (Backend backend : List.of(hopper, portable)) {
+                var plan = lean(model, backend, Quantization.NF4, ATTENTION);
+                assertTrue(plan.totalBytes(1024, plan.uniform(ActivationLevel.INPUT)) <= 14_000_000_000L);
+            }
+        }
+    }
+
+    /// A layer's gate and up alone would be 1.06 GB in bf16.
+    @Test
+    void packedExpertsAreNeverUnpackedAllAtOnce() {
+        try (var model = ModelFolder.of("gpt-oss-20b", 2, StackPacking.MXFP4); var backend = DryGpu.hopper()) {
+            var plan = MemoryPlan.ofShape(model.path(), backend, Quantization.NONE, LORA);
+            assertTrue(plan.stepBytes(16, plan.uniform(ActivationLevel.INPUT)) < 300_000_000);
+        }
+    }
+
+    /// A mask of a window, or scores, would grow with the square. Below 8,192 tokens the head's chunks, which do not
+    /// grow, may be what takes most.
+    @Test
+    void slidingWindowsTakeMemoryLinearInTokens() {
+        try (var model = ModelFolder.of("gemma-3-27b", 12, StackPacking.NONE); var backend = DryGpu.hopper()) {
+            var plan = MemoryPlan.ofShape(model.path(), backend, Quantization.NONE, ATTENTION);
+            for (var level : List.of(ActivationLevel.INPUT, ActivationLevel.ALL)) {
+                long shorter = plan.stepBytes(16384, plan.uniform(level)) - plan.stepBytes(8192, plan.uniform(level));
+                long longer = plan.stepBytes(32768, plan.uniform(level)) - plan.stepBytes(16384, plan.uniform(level));
+                assertEquals(2, longer / (double) shorter, 0.05, level.toString());
             }
         }
     }

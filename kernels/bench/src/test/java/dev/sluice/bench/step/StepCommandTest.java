@@ -135,9 +135,9 @@ class StepCommandTest {
 
     /// Their full sizes fit no test machine, but their configurations must be what the families understand.
     @ParameterizedTest
-    @ValueSource(strings = {"qwen3-30b-a3b", "gpt-oss-20b", "glm-4.7-flash"})
+    @ValueSource(strings = {"qwen3-30b-a3b", "gpt-oss-20b", "glm-4.7-flash", "gemma-3-27b"})
     void publishedShapesCanBeTrained(String name) {
-        try (var model = ModelFolder.of(name, 2)) {
+        try (var model = ModelFolder.of(name, 2, StackPacking.NONE)) {
             var fields = Families.config(model.path());
             assertEquals(2, Families.of(fields).read(fields).layers());
         }
@@ -153,9 +153,29 @@ class StepCommandTest {
     }
 
     @Test
+    void packedExpertsTrainAndAreNamed() throws IOException {
+        Files.writeString(config, GPT_OSS);
+        var result = step("--contexts", "40", "--json", "--packing", "mxfp4");
+        assertEquals(0, result.exitCode(), result.err());
+        var json = new ObjectMapper().readTree(result.out());
+        assertEquals("random, MXFP4 experts", json.get("weights").asText());
+        assertEquals(Math.log(300), json.get("first_loss").asDouble(), 0.3);
+    }
+
+    @Test
+    void packingIsRefusedForWeightsThatAreRead() throws IOException {
+        Files.writeString(folder.resolve("config.json"), GPT_OSS);
+        Files.createFile(folder.resolve("model.safetensors"));
+        config = folder;
+        var result = step("--packing", "mxfp4");
+        assertEquals(2, result.exitCode());
+        assertTrue(result.err().contains("--packing mxfp4 is for random weights"), result.err());
+    }
+
+    @Test
     void temporaryFolderIsGoneAfterwards() {
         Path made;
-        try (var model = ModelFolder.of("qwen3-30b-a3b", 2)) {
+        try (var model = ModelFolder.of("qwen3-30b-a3b", 2, StackPacking.NONE)) {
             made = model.path();
             assertTrue(Files.exists(made.resolve("config.json")));
         }
