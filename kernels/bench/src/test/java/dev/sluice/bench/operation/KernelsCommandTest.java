@@ -36,7 +36,7 @@ class KernelsCommandTest {
             assertEquals(1, json.get("sets").asInt());
             assertEquals(40, json.get("tokens").asInt());
         }
-        assertEquals(28, names.size(), names.toString());
+        assertEquals(29, names.size(), names.toString());
     }
 
     @Test
