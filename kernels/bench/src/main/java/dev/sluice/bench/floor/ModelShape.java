@@ -47,15 +47,18 @@ public record ModelShape(int vocabulary, int hidden, int layers, int experts, in
         return new Projection("o", outputRow(), hidden, 1);
     }
 
-    /// Trainable numbers of adapters on every attention projection and both expert stacks.
-    public long loraParameters(int rank) {
+    /// Trainable numbers of adapters.
+    public long loraParameters(Targets targets, int rank) {
         long attention = (long) outputRow() + hidden;
         if (latent) {
             attention += inputs.stream().mapToLong(one -> one.in() + one.out()).sum();
         } else {
             attention += 3L * hidden + queryRow() + keyRow() + valueRow();
         }
-        long expert = 2L * hidden + 3L * width;
+        long expert = switch (targets) {
+            case ALL -> 2L * hidden + 3L * width;
+            case ATTENTION -> 0;
+        };
         return rank * (layers * attention + sparseLayers() * experts * expert);
     }
 

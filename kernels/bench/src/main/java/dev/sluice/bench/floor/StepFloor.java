@@ -5,9 +5,9 @@ import dev.sluice.compute.op.OptimizerState;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The work of one LoRA training step (adapters on attention and experts) that keeps all activations it can use: the least that any
-/// implementation must do. One entry for each kernel that a good one would have, in the order in which they run; each kernel depends
-/// on the one before, so their floors add up.
+/// The work of one LoRA training step that keeps all activations it can use: the least that any implementation must do. One entry
+/// for each kernel that a good one would have, in the order in which they run; each kernel depends on the one before, so their
+/// floors add up. Weights are plain: unpacking packed ones is not in it.
 ///
 /// Operations: a linear layer 2 rows in out; its adapter 2 rank (in + out) forward and twice that backward; attention 2 pairs heads
 /// (key + value width) forward and 2 pairs heads (3 key + 2 value width) backward; the head twice, for logits and their gradient.
@@ -20,7 +20,9 @@ public final class StepFloor {
     private final ModelShape model;
     private final double tokens;
     private final double documents;
+    private final Targets targets;
     private final double rank;
+    private final double expertRank;
     private final double element;
     private final DType type;
     private final OptimizerState state;
@@ -30,11 +32,16 @@ public final class StepFloor {
     private final double stream;
     private final List<Work> work = new ArrayList<>();
 
-    private StepFloor(ModelShape model, int tokens, int documents, int rank, DType type, OptimizerState state) {
+    private StepFloor(ModelShape model, int tokens, int documents, Targets targets, int rank, DType type, OptimizerState state) {
         this.model = model;
         this.tokens = tokens;
         this.documents = documents;
+        this.targets = targets;
         this.rank = rank;
+        this.expertRank = switch (targets) {
+            case ALL -> rank;
+            case ATTENTION -> 0;
+        };
         this.type = type;
         this.state = state;
         this.element = type.bytes();
@@ -50,8 +57,8 @@ public final class StepFloor {
     /// @param documents packed into the step, of equal length
     /// @param type of weights and activations
     /// @param state what the optimiser keeps of every parameter, and the gradients' width with it
-    public static List<Work> of(ModelShape model, int tokens, int documents, int rank, DType type, OptimizerState state) {
-        var floor = new StepFloor(model, tokens, documents, rank, type, state);
+    public static List<Work> of(ModelShape model, int tokens, int documents, Targets targets, int rank, DType type, OptimizerState state) {
+        var floor = new StepFloor(model, tokens, documents, targets, rank, type, state);
         floor.forward();
         floor.head();
         floor.backward();
@@ -90,10 +97,11 @@ public final class StepFloor {
         double h = model.hidden();
         double w = model.width();
         int layers = model.sparseLayers();
-        add("experts.gate_up.z", layers, 2 * rows * h * rank, stream + hit * rank * h * element + rowBytes(rank));
-        add("experts.gate_up", layers, 2 * rows * (h + rank) * 2 * w, stream + hit * 2 * w * h * element + rowBytes(3 * w + rank));
-        add("experts.down.z", layers, 2 * rows * w * rank, rowBytes(w + rank) + hit * rank * w * element);
-        add("experts.down", layers, 2 * rows * (w + rank) * h, rowBytes(w + h) + hit * h * w * element);
+        int adaptedLayers = expertRank == 0 ? 0 : layers;
+        add("experts.gate_up.z", adaptedLayers, 2 * rows * h * expertRank, stream + hit * expertRank * h * element + rowBytes(expertRank));
+        add("experts.gate_up", layers, 2 * rows * (h + expertRank) * 2 * w, stream + hit * 2 * w * h * element + rowBytes(3 * w + expertRank));
+        add("experts.down.z", adaptedLayers, 2 * rows * w * expertRank, rowBytes(w + expertRank) + hit * expertRank * w * element);
+        add("experts.down", layers, 2 * rows * (w + expertRank) * h, rowBytes(w + h) + hit * h * w * element);
     }
 
     private void head() {
@@ -127,18 +135,19 @@ public final class StepFloor {
         double h = model.hidden();
         double w = model.width();
         int layers = model.sparseLayers();
-        add("experts.down.dz, dB", layers, 4 * rows * h * rank,
-                stream + hit * rank * h * (2 * element + gradient) + 2 * rowBytes(rank));
-        add("experts.down.backward, swiglu", layers, 2 * rows * (h + rank) * w, stream + hit * h * w * element + rowBytes(5 * w));
-        add("experts.down.dA", layers, 2 * rows * w * rank, rowBytes(w + rank) + hit * rank * w * gradient);
-        add("experts.gate_up.dz, dB", layers, 8 * rows * w * rank,
-                rowBytes(2 * w + 2 * rank) + hit * rank * 2 * w * (element + gradient));
-        add("experts.gate_up.backward", layers, 2 * rows * (2 * w + rank) * h, rowBytes(2 * w + h) + hit * 2 * w * h * element);
-        add("experts.gate_up.dA", layers, 2 * rows * h * rank, stream + rowBytes(rank) + hit * rank * h * gradient);
+        int adaptedLayers = expertRank == 0 ? 0 : layers;
+        add("experts.down.dz, dB", adaptedLayers, 4 * rows * h * expertRank,
+                stream + hit * expertRank * h * (2 * element + gradient) + 2 * rowBytes(expertRank));
+        add("experts.down.backward, swiglu", layers, 2 * rows * (h + expertRank) * w, stream + hit * h * w * element + rowBytes(5 * w));
+        add("experts.down.dA", adaptedLayers, 2 * rows * w * expertRank, rowBytes(w + expertRank) + hit * expertRank * w * gradient);
+        add("experts.gate_up.dz, dB", adaptedLayers, 8 * rows * w * expertRank,
+                rowBytes(2 * w + 2 * expertRank) + hit * expertRank * 2 * w * (element + gradient));
+        add("experts.gate_up.backward", layers, 2 * rows * (2 * w + expertRank) * h, rowBytes(2 * w + h) + hit * 2 * w * h * element);
+        add("experts.gate_up.dA", adaptedLayers, 2 * rows * h * expertRank, stream + rowBytes(expertRank) + hit * expertRank * h * gradient);
     }
 
     private void optimizer() {
-        long parameters = model.loraParameters((int) rank);
+        long parameters = model.loraParameters(targets, (int) rank);
         add("clip, adamw", 1, ADAMW_FLOPS * parameters, 2.0 * state.bytes(parameters, type));
     }
 

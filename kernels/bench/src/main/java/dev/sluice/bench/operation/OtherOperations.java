@@ -1,6 +1,7 @@
 package dev.sluice.bench.operation;
 
 import dev.sluice.bench.floor.ModelShape;
+import dev.sluice.bench.floor.Targets;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
@@ -24,7 +25,7 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
         double wide = (double) backend.activationType().bytes() * tokens * model.denseWidth();
         double logits = 2.0 * tokens * model.hidden() * model.vocabulary();
         double head = (double) backend.activationType().bytes() * model.vocabulary() * (model.hidden() + tokens);
-        long parameters = Math.min(MOST_PARAMETERS, model.loraParameters(rank));
+        long parameters = Math.min(MOST_PARAMETERS, model.loraParameters(Targets.ALL, rank));
         return List.of(
                 new Operation("embed", 0, 2 * row, (tensors, _) -> {
                     var table = tensors.activations("embedding", 0.02, model.vocabulary(), model.hidden());

@@ -1,6 +1,7 @@
 package dev.sluice.bench.step;
 
 import dev.sluice.bench.Refusal;
+import dev.sluice.bench.floor.Targets;
 import dev.sluice.model.Quantization;
 import dev.sluice.model.decoder.MemoryWish;
 import dev.sluice.model.decoder.OptimizerChoice;
@@ -18,6 +19,10 @@ final class StepOptions {
 
     @Option(names = "--rank", defaultValue = "16", description = "LoRA rank, alpha the same (default: ${DEFAULT-VALUE})")
     int rank;
+
+    @Option(names = "--targets", paramLabel = "all|attention", defaultValue = "ALL",
+            description = "what has adapters: attention's projections and all experts, or the former only (default: all)")
+    Targets targets;
 
     @Option(names = "--steps", defaultValue = "5", description = "measured steps (default: ${DEFAULT-VALUE})")
     int steps;

@@ -65,6 +65,7 @@ record StepResult(String model, String weights, int layers, DType type, StepOpti
     private ObjectNode base(int context) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("model", model).put("weights", weights).put("layers", layers).put("rank", options.rank);
+        json.put("targets", options.targets.name().toLowerCase(Locale.ROOT));
         json.put("ctx", context).put("documents", options.documents).put("steps", options.steps).put("warmup", options.warmup);
         Report.put(json, ceiling);
         return json;
@@ -76,7 +77,7 @@ record StepResult(String model, String weights, int layers, DType type, StepOpti
 
     /// Milliseconds.
     private double floor(Measured one) {
-        return StepFloor.seconds(StepFloor.of(shape, one.context(), options.documents, options.rank, type, one.choice().plan().optimizerState()),
+        return StepFloor.seconds(StepFloor.of(shape, one.context(), options.documents, options.targets, options.rank, type, one.choice().plan().optimizerState()),
                 ceiling) * 1e3;
     }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.bench.step;
 
+import dev.sluice.bench.floor.Targets;
 import dev.sluice.bench.machine.HostMemory;
 import dev.sluice.bench.machine.Spread;
 import dev.sluice.compute.DType;
@@ -29,22 +30,22 @@ final class StepRun {
     StepRun(BaseModel base, StepOptions options) {
         this.base = base;
         this.options = options;
-        this.adapter = Adapter.create(base, targets(base, options.rank), 1);
+        this.adapter = Adapter.create(base, targets(base, options), 1);
     }
 
-    /// Every projection of the attention blocks, and both expert stacks.
-    private static LoraSettings targets(BaseModel base, int rank) {
+    /// Every projection of the attention blocks, and both expert stacks if they are wanted.
+    private static LoraSettings targets(BaseModel base, StepOptions options) {
         var modules = new ArrayList<String>();
         var stacks = new ArrayList<String>();
         for (var module : AdaptableModule.all(base.config(), base.names())) {
             String name = module.name();
-            if (module.kind().stacked()) {
+            if (module.kind().stacked() && options.targets == Targets.ALL) {
                 stacks.add(name.substring(base.names().inLayer(module.layer(), "").length()));
             } else if (name.contains("self_attn.")) {
                 modules.add(name.substring(name.lastIndexOf('.') + 1));
             }
         }
-        return LoraSettings.of(rank, rank, modules.stream().distinct().toList(), stacks.stream().distinct().toList());
+        return LoraSettings.of(options.rank, options.rank, modules.stream().distinct().toList(), stacks.stream().distinct().toList());
     }
 
     /// @throws dev.sluice.compute.OutOfMemoryException with the numbers if the plan or the run itself does not fit

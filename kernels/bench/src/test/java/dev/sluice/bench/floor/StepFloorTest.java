@@ -26,7 +26,7 @@ class StepFloorTest {
     @CsvSource({"1024,14.2,177,46.9", "2048,31.3,209,64.6", "4096,74.2,273,113.9", "8192,194.6,400,277.8", "16384,573.9,654,783.7",
         "32768,1886.6,1162,2497"})
     void qwen3(int tokens, double teraflop, double gigabytes, double milliseconds) {
-        var step = StepFloor.of(shape("qwen3-30b-a3b"), tokens, 1, 16, DType.BFLOAT16, OptimizerState.EXACT);
+        var step = StepFloor.of(shape("qwen3-30b-a3b"), tokens, 1, Targets.ALL, 16, DType.BFLOAT16, OptimizerState.EXACT);
         assertEquals(teraflop, step.stream().mapToDouble(Work::flops).sum() / 1e12, 0.051);
         assertEquals(gigabytes, step.stream().mapToDouble(Work::bytes).sum() / 1e9, 0.51);
         assertEquals(milliseconds, StepFloor.seconds(step, H200) * 1e3, tokens == 32768 ? 0.51 : 0.051);
@@ -40,7 +40,7 @@ class StepFloorTest {
     }
 
     private static double milliseconds(String model, int tokens) {
-        return StepFloor.seconds(StepFloor.of(shape(model), tokens, 1, 16, DType.BFLOAT16, OptimizerState.EXACT), H200) * 1e3;
+        return StepFloor.seconds(StepFloor.of(shape(model), tokens, 1, Targets.ALL, 16, DType.BFLOAT16, OptimizerState.EXACT), H200) * 1e3;
     }
 
     /// GFLOP and MB of one of 48 layers at 4,096 tokens.
@@ -48,7 +48,7 @@ class StepFloorTest {
     @CsvSource({"qkv,86.6,79.7", "attention,137,76", "o,69,84", "experts.gate_up,208,974", "experts.down,105,587",
         "'experts.down.backward, swiglu',104,671", "experts.gate_up.backward,208,1040", "attention.backward,344,152"})
     void kernelsOfALayer(String name, double gigaflop, double megabytes) {
-        Work kernel = StepFloor.of(shape("qwen3-30b-a3b"), 4096, 1, 16, DType.BFLOAT16, OptimizerState.EXACT).stream().filter(work -> work.name().equals(name))
+        Work kernel = StepFloor.of(shape("qwen3-30b-a3b"), 4096, 1, Targets.ALL, 16, DType.BFLOAT16, OptimizerState.EXACT).stream().filter(work -> work.name().equals(name))
                 .findFirst().orElseThrow();
         assertEquals(gigaflop, kernel.flops() / 48e9, 0.51);
         assertEquals(megabytes, kernel.bytes() / 48e6, 1);
@@ -56,9 +56,9 @@ class StepFloorTest {
 
     @Test
     void adaptersHaveAsManyNumbersAsPeftCounts() {
-        assertEquals(642_514_944, shape("qwen3-30b-a3b").loraParameters(16));
-        assertEquals(184_909_824, shape("gpt-oss-20b").loraParameters(16));
-        assertEquals(431_025_152, shape("glm-4.7-flash").loraParameters(16));
+        assertEquals(642_514_944, shape("qwen3-30b-a3b").loraParameters(Targets.ALL, 16));
+        assertEquals(184_909_824, shape("gpt-oss-20b").loraParameters(Targets.ALL, 16));
+        assertEquals(431_025_152, shape("glm-4.7-flash").loraParameters(Targets.ALL, 16));
     }
 
     @Test
@@ -66,9 +66,18 @@ class StepFloorTest {
         var gemma = shape("gemma-3-27b");
         assertEquals(52, gemma.windowedLayers());
         assertEquals(62, gemma.denseLayers());
-        List<Work> step = StepFloor.of(gemma, 4096, 1, 16, DType.BFLOAT16, OptimizerState.EXACT);
+        List<Work> step = StepFloor.of(gemma, 4096, 1, Targets.ALL, 16, DType.BFLOAT16, OptimizerState.EXACT);
         assertTrue(step.stream().noneMatch(work -> work.name().startsWith("experts")));
         assertTrue(step.stream().allMatch(work -> work.flops() >= 0 && work.bytes() >= 0), step.toString());
+    }
+
+    @Test
+    void withoutAdaptersOnExpertsOnlyTheirProductsAreLeft() {
+        var model = shape("gpt-oss-20b");
+        assertEquals(7_962_624, model.loraParameters(Targets.ATTENTION, 16));
+        List<String> experts = StepFloor.of(model, 4096, 1, Targets.ATTENTION, 16, DType.BFLOAT16, OptimizerState.EXACT).stream()
+                .map(Work::name).filter(name -> name.startsWith("experts")).toList();
+        assertEquals(List.of("experts.gate_up", "experts.down", "experts.down.backward, swiglu", "experts.gate_up.backward"), experts);
     }
 
     @ParameterizedTest
@@ -81,10 +90,10 @@ class StepFloorTest {
     @Test
     void leanStateHalvesTheOptimizersBytes() {
         var model = shape("qwen3-30b-a3b");
-        List<Work> exact = StepFloor.of(model, 4096, 1, 16, DType.BFLOAT16, OptimizerState.EXACT);
-        List<Work> lean = StepFloor.of(model, 4096, 1, 16, DType.BFLOAT16, OptimizerState.LEAN);
-        assertEquals(32.0 * model.loraParameters(16), exact.getLast().bytes());
-        assertEquals(16.0625 * model.loraParameters(16), lean.getLast().bytes(), 16);
+        List<Work> exact = StepFloor.of(model, 4096, 1, Targets.ALL, 16, DType.BFLOAT16, OptimizerState.EXACT);
+        List<Work> lean = StepFloor.of(model, 4096, 1, Targets.ALL, 16, DType.BFLOAT16, OptimizerState.LEAN);
+        assertEquals(32.0 * model.loraParameters(Targets.ALL, 16), exact.getLast().bytes());
+        assertEquals(16.0625 * model.loraParameters(Targets.ALL, 16), lean.getLast().bytes(), 16);
         double saved = StepFloor.seconds(exact, H200) - StepFloor.seconds(lean, H200);
         assertEquals(2.8e-3, saved, 0.2e-3);
     }
@@ -92,8 +101,8 @@ class StepFloorTest {
     @Test
     void packedDocumentsCostLessAttentionOnly() {
         var model = shape("qwen3-30b-a3b");
-        List<Work> one = StepFloor.of(model, 4096, 1, 16, DType.BFLOAT16, OptimizerState.EXACT);
-        List<Work> packed = StepFloor.of(model, 4096, 64, 16, DType.BFLOAT16, OptimizerState.EXACT);
+        List<Work> one = StepFloor.of(model, 4096, 1, Targets.ALL, 16, DType.BFLOAT16, OptimizerState.EXACT);
+        List<Work> packed = StepFloor.of(model, 4096, 64, Targets.ALL, 16, DType.BFLOAT16, OptimizerState.EXACT);
         for (int i = 0; i < one.size(); i++) {
             assertEquals(one.get(i).name().equals("attention") || one.get(i).name().equals("attention.backward"),
                     packed.get(i).flops() < one.get(i).flops(), one.get(i).name());

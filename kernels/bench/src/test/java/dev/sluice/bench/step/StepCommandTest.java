@@ -163,6 +163,15 @@ class StepCommandTest {
     }
 
     @Test
+    void expertsGoWithoutAdaptersIfSoAsked() throws IOException {
+        var all = new ObjectMapper().readTree(step("--contexts", "32", "--json").out());
+        var attention = new ObjectMapper().readTree(step("--contexts", "32", "--json", "--targets", "attention").out());
+        assertEquals("attention", attention.get("targets").asText());
+        assertTrue(attention.get("adapter_parameters").asLong() < all.get("adapter_parameters").asLong());
+        assertTrue(attention.get("floor_ms").asDouble() < all.get("floor_ms").asDouble());
+    }
+
+    @Test
     void packingIsRefusedForWeightsThatAreRead() throws IOException {
         Files.writeString(folder.resolve("config.json"), GPT_OSS);
         Files.createFile(folder.resolve("model.safetensors"));
