@@ -16,7 +16,6 @@ import dev.sluice.model.evaluation.Evaluation;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.training.LoraTraining;
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,7 +28,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Every family's golden case on every GPU backend: what transformers and peft compute in float32, as far as bf16 reaches.
-/// The cases are on the class path, or in the folder `-Dsluice.golden=FOLDER`. Skipped where there is no such GPU.
+/// The cases are in the folder `-Dsluice.golden=FOLDER`, which Maven sets. Skipped where there is no such GPU.
 ///
 /// How far bf16 reaches is not a guess. The sums of the residual stream are rounded twice a layer, each time by at most 2^-9 of
 /// them, and roundings are independent: the stream, and with it the logits, strays by about `2^-9 * sqrt(2 * layers)`. That is
@@ -54,9 +53,8 @@ class GoldenCaseGpuTest {
     }
 
     static Path golden() {
-        String folder = System.getProperty("sluice.golden");
-        return folder != null ? Path.of(folder) : Path.of(URI.create(Objects.requireNonNull(
-                GoldenCaseGpuTest.class.getResource("/golden"), "no golden cases on the class path; -Dsluice.golden=FOLDER names them").toString()));
+        return Path.of(Objects.requireNonNull(System.getProperty("sluice.golden"),
+                "-Dsluice.golden=FOLDER should name kernels/model/src/test/resources/golden"));
     }
 
     static Backend open(String name) {
