@@ -1,6 +1,5 @@
 package dev.sluice.model.config;
 
-import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.json.JsonFields;
 
 /// DeepSeek-V3, R1 and V3.1. The layer for multi-token prediction comes after the decoder's and is not read.
@@ -8,11 +7,6 @@ final class DeepseekV3 implements Family {
     @Override
     public String modelType() {
         return "deepseek_v3";
-    }
-
-    @Override
-    public TensorNames names() {
-        return TensorNames.LLAMA;
     }
 
     @Override
@@ -24,7 +18,6 @@ final class DeepseekV3 implements Family {
         int firstSparse = fields.layerIndex("first_k_dense_replace", 3);
         var experts = new SigmoidExperts(fields, 256, 8, 2048, 2.5);
         return fields.decoder(modelType(), maxPositions, false, StreamConfig.plain(config.positive("rms_norm_eps", 1e-6)),
-                layer -> new LayerConfig(attention, layer < firstSparse
-                        ? new DenseConfig(fields.width("intermediate_size", 18432)) : experts.read()));
+                experts.layers(attention, layer -> layer < firstSparse, 18432));
     }
 }

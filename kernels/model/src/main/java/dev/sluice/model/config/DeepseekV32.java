@@ -1,26 +1,18 @@
 package dev.sluice.model.config;
 
 import dev.sluice.model.config.AttentionConfig.Latent;
-import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.json.JsonFields;
-import java.util.List;
+import java.util.function.IntPredicate;
 
 /// DeepSeek-V3.2: V3 with an indexer that chooses `index_topk` keys for every query. It is not implemented; documents up to
 /// that length, in which it chooses all keys, are exact, and longer ones are refused. Neither the indexer's tensors nor
 /// the layer for multi-token prediction, which comes after the decoder's, are read.
 final class DeepseekV32 implements Family {
-    private static final String DENSE = "dense";
-    private static final String SPARSE = "sparse";
     private static final int LARGEST_INDEX = 1 << 30;
 
     @Override
     public String modelType() {
         return "deepseek_v32";
-    }
-
-    @Override
-    public TensorNames names() {
-        return TensorNames.LLAMA;
     }
 
     @Override
@@ -33,10 +25,9 @@ final class DeepseekV32 implements Family {
         Latent attention = new LatentFields(fields, 128, 1536, 512, 64, 128, 128).read(maxPositions)
                 .withLongest(config.count("index_topk", LARGEST_INDEX, 2048));
         int firstSparse = fields.layerIndex("first_k_dense_replace", 3);
-        List<String> kinds = fields.perLayer("mlp_layer_types", List.of(DENSE, SPARSE), layer -> layer < firstSparse ? DENSE : SPARSE);
+        IntPredicate dense = fields.denseByType(layer -> layer < firstSparse);
         var experts = new SigmoidExperts(fields, 256, 8, 2048, 2.5);
         return fields.decoder(modelType(), maxPositions, false, StreamConfig.plain(config.positive("rms_norm_eps", 1e-6)),
-                layer -> new LayerConfig(attention, kinds.get(layer).equals(DENSE)
-                        ? new DenseConfig(fields.width("intermediate_size", 18432)) : experts.read()));
+                experts.layers(attention, dense, 18432));
     }
 }

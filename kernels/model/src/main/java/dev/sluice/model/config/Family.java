@@ -15,5 +15,8 @@ public interface Family {
     /// @throws dev.sluice.model.UnsupportedModelException naming what is not implemented
     DecoderConfig read(JsonFields config);
 
-    TensorNames names();
+    /// The Llama lineage's, unless a family has others.
+    default TensorNames names() {
+        return TensorNames.LLAMA;
+    }
 }

@@ -8,6 +8,7 @@ import dev.sluice.model.json.JsonFields;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 
 /// The fields of `config.json` that most families share, within limits that keep every product of them in range.
@@ -119,6 +120,14 @@ record FamilyFields(JsonFields config) {
         if (!holds) {
             throw new UnsupportedModelException(config.file() + ": " + otherwise);
         }
+    }
+
+    /// Which layers `mlp_layer_types` calls dense, or `otherwise` where the list is absent.
+    IntPredicate denseByType(IntPredicate otherwise) {
+        String dense = "dense";
+        String sparse = "sparse";
+        List<String> kinds = perLayer("mlp_layer_types", List.of(dense, sparse), layer -> otherwise.test(layer) ? dense : sparse);
+        return layer -> kinds.get(layer).equals(dense);
     }
 
     /// One of a list of words per layer, or `otherwise` where the list is absent.

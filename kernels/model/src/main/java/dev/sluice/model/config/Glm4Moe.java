@@ -1,7 +1,6 @@
 package dev.sluice.model.config;
 
 import dev.sluice.model.config.AttentionConfig.QkNorm;
-import dev.sluice.model.config.FeedForwardConfig.DenseConfig;
 import dev.sluice.model.json.JsonFields;
 
 /// GLM-4.5, 4.5-Air, 4.6 and 4.7. The layers for multi-token prediction come after the decoder's and are not read.
@@ -9,11 +8,6 @@ final class Glm4Moe implements Family {
     @Override
     public String modelType() {
         return "glm4_moe";
-    }
-
-    @Override
-    public TensorNames names() {
-        return TensorNames.LLAMA;
     }
 
     @Override
@@ -27,7 +21,6 @@ final class Glm4Moe implements Family {
         int firstSparse = fields.layerIndex("first_k_dense_replace", 1);
         var experts = new SigmoidExperts(fields, 128, 8, 1408, 1);
         return fields.decoder(modelType(), maxPositions, false, StreamConfig.plain(config.positive("rms_norm_eps", 1e-5)),
-                layer -> new LayerConfig(attention, layer < firstSparse
-                        ? new DenseConfig(fields.width("intermediate_size", 10944)) : experts.read()));
+                experts.layers(attention, layer -> layer < firstSparse, 10944));
     }
 }

@@ -14,11 +14,6 @@ final class Olmoe implements Family {
     }
 
     @Override
-    public TensorNames names() {
-        return TensorNames.LLAMA;
-    }
-
-    @Override
     public DecoderConfig read(JsonFields config) {
         var fields = new FamilyFields(config);
         fields.requireText("hidden_act", "silu");

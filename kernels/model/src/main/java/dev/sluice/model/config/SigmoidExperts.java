@@ -7,13 +7,24 @@ import dev.sluice.model.config.FeedForwardConfig.ExpertsConfig;
 import dev.sluice.model.config.FeedForwardConfig.RouterConfig;
 import dev.sluice.model.config.FeedForwardConfig.SparseConfig;
 import dev.sluice.model.json.JsonFields;
+import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
 
 /// The sparse layers of DeepSeek-V3 and of GLM, which took them over: sigmoid scores with a correction, chosen within
 /// groups, and shared experts. The families differ in their defaults only.
 record SigmoidExperts(FamilyFields fields, int defaultExperts, int defaultTopK, int defaultWidth, double defaultScale) {
     private static final float EPSILON = 1e-20f;
 
-    SparseConfig read() {
+    /// The layers of a decoder.
+    ///
+    /// @param dense which of them have one dense part instead of experts
+    /// @param defaultDenseWidth of `intermediate_size`
+    IntFunction<LayerConfig> layers(AttentionConfig attention, IntPredicate dense, int defaultDenseWidth) {
+        return layer -> new LayerConfig(attention, dense.test(layer)
+                ? new DenseConfig(fields.width("intermediate_size", defaultDenseWidth)) : sparse());
+    }
+
+    private SparseConfig sparse() {
         JsonFields config = fields.config();
         int experts = fields.experts(config.spelling("n_routed_experts", "num_local_experts"), defaultExperts);
         int groups = fields.experts("n_group", 1);
