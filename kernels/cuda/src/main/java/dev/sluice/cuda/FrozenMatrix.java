@@ -1,6 +1,7 @@
 package dev.sluice.cuda;
 
 import dev.sluice.compute.DType;
+import dev.sluice.compute.Mxfp4;
 import dev.sluice.compute.Nf4;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Scope;
@@ -17,7 +18,7 @@ final class FrozenMatrix {
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int UNITS = TileSizes.of("UNPACK_UNITS");
     private static final int WIDE = 8;
-    private static final float[] E2M1 = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    private static final float[] E2M1 = Mxfp4.numbers();
     private static final float[] NORMAL = Nf4.numbers();
     private static final float[] SCALES = Nf4.scales();
 

@@ -4,6 +4,7 @@ import static dev.sluice.compute.cpu.Memory.at;
 import static dev.sluice.compute.cpu.Memory.get;
 import static dev.sluice.compute.cpu.Memory.set;
 
+import dev.sluice.compute.Mxfp4;
 import dev.sluice.compute.Nf4;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Weight;
@@ -85,7 +86,7 @@ record PackedRows(Unpacking unpacking, long codes, long scales, long groups, int
         };
 
         private static final float[] E4M3 = e4m3();
-        private static final float[] E2M1 = {0f, 0.5f, 1f, 1.5f, 2f, 3f, 4f, 6f, -0f, -0.5f, -1f, -1.5f, -2f, -3f, -4f, -6f};
+        private static final float[] E2M1 = Mxfp4.numbers();
         private static final float[] NORMAL = Nf4.numbers();
         private static final float[] DYNAMIC = Nf4.scales();
 

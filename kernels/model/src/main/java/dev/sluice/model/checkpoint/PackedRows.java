@@ -1,5 +1,6 @@
 package dev.sluice.model.checkpoint;
 
+import dev.sluice.compute.Mxfp4;
 import dev.sluice.model.checkpoint.WeightSource.Part;
 import dev.sluice.model.safetensors.Checkpoint;
 import java.lang.foreign.MemorySegment;
@@ -14,7 +15,7 @@ import java.lang.foreign.ValueLayout;
 record PackedRows(MemorySegment blocks, MemorySegment scales) implements StoredRows {
     static final int BLOCK = 32;
     private static final int EXPONENT_BIAS = 127;
-    private static final float[] VALUES = {0f, 0.5f, 1f, 1.5f, 2f, 3f, 4f, 6f, -0f, -0.5f, -1f, -1.5f, -2f, -3f, -4f, -6f};
+    private static final float[] VALUES = Mxfp4.numbers();
 
     static PackedRows of(Checkpoint checkpoint, Part part) {
         return new PackedRows(checkpoint.find(blocksName(part.name())).data(), checkpoint.find(scalesName(part.name())).data());
