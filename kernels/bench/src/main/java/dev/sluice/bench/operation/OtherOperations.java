@@ -9,6 +9,7 @@ import dev.sluice.compute.Linear;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
+import dev.sluice.compute.op.GatedActivation;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
 import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.compute.probe.RandomTensors;
@@ -47,7 +48,7 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
                     var gate = wide(tensors);
                     var up = wide(tensors);
                     var out = wide(tensors);
-                    return () -> backend.elementwise().swiglu(gate, up, out);
+                    return () -> backend.elementwise().gated(GatedActivation.SWIGLU, gate, up, out);
                 }),
                 new Operation("swiglu backward", 0, 5 * wide, (tensors, _) -> {
                     var dOut = wide(tensors);
@@ -55,7 +56,7 @@ record OtherOperations(Backend backend, ModelShape model, int tokens, int rank) 
                     var up = wide(tensors);
                     var dGate = wide(tensors);
                     var dUp = wide(tensors);
-                    return () -> backend.elementwise().swigluBackward(dOut, gate, up, dGate, dUp);
+                    return () -> backend.elementwise().gatedBackward(GatedActivation.SWIGLU, dOut, gate, up, dGate, dUp);
                 }),
                 new Operation("rms norm", 0, 2 * row, norm(one -> () ->
                         backend.norm().rmsNorm(one.x, one.weight, 1e-6f, one.y, one.rstd))),

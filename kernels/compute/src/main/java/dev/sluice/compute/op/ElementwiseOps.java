@@ -20,16 +20,6 @@ public interface ElementwiseOps {
     /// Gradients of [#gated]; `dGate` and `dUp` may be `gate` and `up` themselves.
     void gatedBackward(GatedActivation activation, Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp);
 
-    /// `out = silu(gate) * up`, all [rows, width].
-    default void swiglu(Tensor gate, Tensor up, Tensor out) {
-        gated(GatedActivation.SWIGLU, gate, up, out);
-    }
-
-    /// Gradients of [#swiglu]; `dGate` and `dUp` may be `gate` and `up` themselves.
-    default void swigluBackward(Tensor dOut, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
-        gatedBackward(GatedActivation.SWIGLU, dOut, gate, up, dGate, dUp);
-    }
-
     /// `x = factor * x`.
     void scale(Tensor x, float factor);
 

@@ -25,11 +25,6 @@ public interface ExpertOps {
             this(gateUp, down, null, null, GatedActivation.SWIGLU, gateUpLora, downLora);
         }
 
-        /// SwiGLU without biases: nothing that only some families have.
-        public boolean plain() {
-            return gateUpBias == null && downBias == null && activation == GatedActivation.SWIGLU;
-        }
-
         public int gateUpRank() {
             return gateUpLora == null ? 0 : gateUpLora.rank();
         }

@@ -34,7 +34,7 @@ public final class SpeedProbe {
     /// Median milliseconds by operation.
     ///
     /// @throws dev.sluice.compute.OutOfMemoryException if one layer does not fit
-    /// @throws UnsupportedOperationException if the backend does not offer an operation of the workload
+    /// @throws RuntimeException what an operation refuses the workload with
     /// @throws IllegalArgumentException if it does not offer it at this shape
     public static SortedMap<String, Double> measure(Backend backend, Workload workload) {
         var probe = new SpeedProbe(backend, workload);

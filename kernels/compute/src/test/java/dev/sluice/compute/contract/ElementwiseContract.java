@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.compute.DType;
+import dev.sluice.compute.op.GatedActivation;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -52,9 +53,9 @@ public interface ElementwiseContract extends Contract {
             int[] g = graph.leaves(gate.values());
             int[] u = graph.leaves(up.values());
             int[] y = IntStream.range(0, g.length).map(i -> graph.mul(graph.silu(g[i]), u[i])).toArray();
-            world.backend().elementwise().swiglu(gate.tensor(), up.tensor(), out);
+            world.backend().elementwise().gated(GatedActivation.SWIGLU, gate.tensor(), up.tensor(), out);
             world.assertClose(out, graph.values(y));
-            world.backend().elementwise().swigluBackward(dOut.tensor(), gate.tensor(), up.tensor(), gate.tensor(), up.tensor());
+            world.backend().elementwise().gatedBackward(GatedActivation.SWIGLU, dOut.tensor(), gate.tensor(), up.tensor(), gate.tensor(), up.tensor());
             double[] gradient = graph.backward(y, dOut.values());
             world.assertClose(gate.tensor(), Autograd.pick(gradient, g));
             world.assertClose(up.tensor(), Autograd.pick(gradient, u));
@@ -72,7 +73,7 @@ public interface ElementwiseContract extends Contract {
             Arrays.fill(ones, 1);
             var up = world.given("up", world.backend().activationType(), ones, 1, 48);
             var out = world.output("out", 1, 48);
-            world.backend().elementwise().swiglu(gate.tensor(), up.tensor(), out);
+            world.backend().elementwise().gated(GatedActivation.SWIGLU, gate.tensor(), up.tensor(), out);
             world.assertClose(out, Arrays.stream(gate.values()).map(g -> g / (1 + Math.exp(-g))).toArray());
         }
     }

@@ -10,6 +10,7 @@ import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.contract.World;
 import dev.sluice.compute.op.AttentionOps.Shape;
+import dev.sluice.compute.op.GatedActivation;
 import dev.sluice.compute.op.OptimizerOps.AdamW;
 import dev.sluice.compute.op.OptimizerState;
 import java.io.IOException;
@@ -88,7 +89,7 @@ class OtherJvmTest {
                 var y = world.output("y", 7, 45);
                 backend.norm().rmsNorm(x.tensor(), weight.tensor(), 1e-6f, y, rstd);
                 var gated = world.output("gated", 7, 45);
-                backend.elementwise().swiglu(x.tensor(), y, gated);
+                backend.elementwise().gated(GatedActivation.SWIGLU, x.tensor(), y, gated);
                 var q = x.tensor().reshape(7, 1, 45);
                 var shape = new Shape(1, 1, 45, 45, 0.3f, 0, null);
                 var out = world.output("out", 7, 1, 45);
