@@ -180,8 +180,9 @@ void check_case(const std::vector<int>& documents, int window, int heads, int kv
         if (i == 0) first_dq.copy(p.dq), first_dk.copy(p.dk), first_dv.copy(p.dv);
         else expect("backward repetition differs: " + what, words_differing(first_dq, p.dq) + words_differing(first_dk, p.dk) + words_differing(first_dv, p.dv) == 0);
     }
-    expect_close("dq " + what, p.dq, dq, 8e-3, true);
-    expect_close("dk " + what, p.dk, dk, 8e-3, true);
+    // Rounding ds, out and the result gives at most 2.65e-3 in these cases, computed on a CPU; at least 2.88e-3 if ds were made of p in bf16.
+    expect_close("dq " + what, p.dq, dq, 2.8e-3, true);
+    expect_close("dk " + what, p.dk, dk, 2.8e-3, true);
     expect_close("dv " + what, p.dv, dv, 8e-3, true);
     expect("workspace guards " + what, p.dq_parts.guards_intact() && p.dk_parts.guards_intact() && p.dv_parts.guards_intact() && p.turns.guards_intact()
            && p.lse.guards_intact() && p.lse2.guards_intact() && p.delta.guards_intact());

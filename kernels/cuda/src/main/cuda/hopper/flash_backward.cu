@@ -12,11 +12,13 @@
  * Requires  compute capability 9.0; HEAD 64 (QUERIES 128, KEYS 128) or 128 (QUERIES 64, KEYS 128); heads % kv_heads == 0, (heads / kv_heads) % splits == 0
  * Launch    backward: grid key_blocks * kv_heads * splits, block 384, dynamic shared BackwardPlan::SHARED_BYTES (tiles.h)
  *           prepare: a warp a (padded token, head), block FLAT_THREADS; then flash_gradient.cu
- *           no cluster      Accumulates fp32; p and ds bf16
+ *           no cluster      Accumulates fp32; p and ds are bf16 in products, ds is made of p in fp32
  * Bound by  the matrix unit      Source  Dao 2023, FlashAttention-2, section 3.1.2; Shah et al. 2024, FlashAttention-3      Twin  HopperAttention.java */
 #include "flash_backward.cuh"
 
 namespace flash {
+
+constexpr int DS_WRITTEN = 1;                                 // named barrier
 
 // Shared memory: K, V; q and dout in STAGES stages with lse2 and delta; ds twice; dq on its way out, twice.
 // The two warpgroups own halves of dq: of its columns where a head has 128, of its queries where it has 64.
@@ -31,6 +33,7 @@ struct BackwardPlan {
     static constexpr uint32_t KV_FULL = BARRIERS, TICKET = BARRIERS + 8, Q_FULL = BARRIERS + 16, O_FULL = Q_FULL + 8 * STAGES;
     static constexpr uint32_t Q_EMPTY = O_FULL + 8 * STAGES, O_EMPTY = Q_EMPTY + 8 * STAGES, DQ_FULL = O_EMPTY + 8 * STAGES, DQ_EMPTY = DQ_FULL + 16;
     static constexpr uint32_t SHARED_BYTES = DQ_EMPTY + 16;
+    __device__ __forceinline__ static void init_meetings(uint32_t) {}                         // the warpgroups meet at a named barrier
     __device__ static constexpr uint32_t dq_at(int own) { return own * DQ_TILE; }
     __device__ static constexpr uint32_t dq_bytes(int) { return DQ_TILE; }
     static_assert(STAGES == 2, "stage ^ 1 is the stage before");
@@ -74,8 +77,7 @@ struct Products {
 
 // Scores of this thread's keys, `key` and key + 8, and 64 queries from q0 on become probabilities; `lse2` is that of its first query.
 template <typename P>
-__device__ __forceinline__ void recompute(float (&s)[32], uint32_t (&probabilities)[16], const Backward& p, const KeyTile& tile, int key, int q0,
-                                          const float2* lse2) {
+__device__ __forceinline__ void recompute(float (&s)[32], const Backward& p, const KeyTile& tile, int key, int q0, const float2* lse2) {
     const float scale_log2 = p.scale * LOG2_E;
     const int lane = threadIdx.x % 32;
     if (q0 < tile.block * P::KEYS + P::KEYS - 1 || min(q0 + 64, p.tokens) - 1 > tile.all) {
@@ -93,18 +95,23 @@ __device__ __forceinline__ void recompute(float (&s)[32], uint32_t (&probabiliti
         const float2 l = lse2[n * 4];
 #pragma unroll
         for (int i = 0; i < 4; i++) s[4 * n + i] = ptx::exp2_fast(s[4 * n + i] * scale_log2 - (i % 2 ? l.y : l.x));
-        probabilities[2 * n] = pack(s[4 * n], s[4 * n + 1]);
-        probabilities[2 * n + 1] = pack(s[4 * n + 2], s[4 * n + 3]);
     }
 }
 
-__device__ __forceinline__ void score_gradient(uint32_t (&ds)[16], const float (&dp)[32], const uint32_t (&probabilities)[16], const float2* delta) {
+__device__ __forceinline__ void pack_pairs(uint32_t (&pairs)[16], const float (&x)[32]) {
+#pragma unroll
+    for (int i = 0; i < 16; i++) pairs[i] = pack(x[2 * i], x[2 * i + 1]);
+}
+
+// probability(i): number i of this thread, in float32. Made of p in bf16, ds would have two roundings where PyTorch's kernels have one.
+template <typename Probability>
+__device__ __forceinline__ void score_gradient(uint32_t (&ds)[16], const float (&dp)[32], Probability probability, const float2* delta) {
 #pragma unroll
     for (int n = 0; n < 8; n++) {
         const float2 d = delta[n * 4];
-        const uint32_t p0 = probabilities[2 * n], p1 = probabilities[2 * n + 1];
-        ds[2 * n] = pack(low(p0) * (dp[4 * n] - d.x), high(p0) * (dp[4 * n + 1] - d.y));
-        ds[2 * n + 1] = pack(low(p1) * (dp[4 * n + 2] - d.x), high(p1) * (dp[4 * n + 3] - d.y));
+        const int i = 4 * n;
+        ds[2 * n] = pack(probability(i) * (dp[i] - d.x), probability(i + 1) * (dp[i + 1] - d.y));
+        ds[2 * n + 1] = pack(probability(i + 2) * (dp[i + 2] - d.x), probability(i + 3) * (dp[i + 3] - d.y));
     }
 }
 
@@ -127,7 +134,7 @@ __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared
         const uint32_t ds_tile = shared + P::DS_AT + buffer * P::DS_TILE;             // two buffers: the other warpgroup may still read the last one
         const uint32_t ds_slab = ds_tile + own * P::Q_SLAB;
         float s[32], dp[32], dq[32];
-        uint32_t probabilities[16], ds[16];
+        uint32_t probabilities[16], rest[16], ds[16];
         ptx::wait(shared + P::Q_FULL + 8 * stage, phase);
         Multiply::transposed(s, k_rows, q);
         ptx::wait(shared + P::O_FULL + 8 * stage, phase);
@@ -135,10 +142,11 @@ __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared
         if constexpr (P::QUERIES == 64) {
             wgmma::wait<1>();                             // the scores, and dk of the step before
             if (step > 0) ptx::arrive(shared + P::Q_EMPTY + 8 * (stage ^ 1));
-            recompute<P>(s, probabilities, p, tile, key, block * P::QUERIES, lse2);
+            recompute<P>(s, p, tile, key, block * P::QUERIES, lse2);
+            split(probabilities, rest, s);
             Multiply::accumulate(dv, probabilities, o, step);
             wgmma::wait<1>();                             // dp
-            score_gradient(ds, dp, probabilities, delta);
+            score_gradient(ds, dp, [&](int i) { return joined(probabilities, rest, i); }, delta);
             store_transposed(ds_slab, ds);
             ptx::fence_async_shared();
             ptx::sync_named(DS_WRITTEN, 2 * WARPGROUP);
@@ -152,17 +160,19 @@ __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared
             Multiply::transposed(s2, k_rows, q + HALF);
             wgmma::wait<2>();                             // the first scores, and dk of the step before
             if (step > 0) ptx::arrive(shared + P::Q_EMPTY + 8 * (stage ^ 1));
-            recompute<P>(s, probabilities, p, tile, key, block * P::QUERIES, lse2);
+            recompute<P>(s, p, tile, key, block * P::QUERIES, lse2);
+            pack_pairs(probabilities, s);
             Multiply::accumulate(dv, probabilities, o, step);
             wgmma::wait<2>();                             // dp
-            score_gradient(ds, dp, probabilities, delta);
+            score_gradient(ds, dp, [&](int i) { return s[i]; }, delta);
             store_transposed(ds_slab, ds);
             Multiply::transposed(dp, v_rows, o + HALF);
             wgmma::wait<2>();                             // the second scores
-            recompute<P>(s2, probabilities2, p, tile, key, block * P::QUERIES + 64, lse2 + 32);
+            recompute<P>(s2, p, tile, key, block * P::QUERIES + 64, lse2 + 32);
+            pack_pairs(probabilities2, s2);
             Multiply::accumulate(dv, probabilities2, o + HALF, 1);
             wgmma::wait<1>();                             // dp again
-            score_gradient(ds2, dp, probabilities2, delta + 32);
+            score_gradient(ds2, dp, [&](int i) { return s2[i]; }, delta + 32);
             store_transposed(ds_slab + HALF, ds2);
             ptx::fence_async_shared();
             ptx::sync_named(DS_WRITTEN, 2 * WARPGROUP);

@@ -15,8 +15,6 @@ struct Backward {
     float scale;
 };
 
-enum BackwardBarrier : int { DS_WRITTEN = 1, P_WRITTEN = 2 };
-
 // Keys of one block against query heads head .. head + heads - 1, blocks of queries first .. last of each.
 struct KeyTile {
     int block, kv_head, split, head, heads, first, last;
@@ -128,15 +126,42 @@ __device__ __forceinline__ void add_dq(const Backward& p, uint32_t shared, int o
     settle();
 }
 
-// A warpgroup's 64 x 64 numbers to a slab in which its columns are rows.
+// A warpgroup's 64 x 64 numbers to a slab in which its columns are rows, and back; transposed_row is this lane's address for columns 8 n .. 8 n + 15.
+__device__ __forceinline__ uint32_t transposed_row(uint32_t slab, int n) {
+    const int warp = threadIdx.x % WARPGROUP / 32, lane = threadIdx.x % 32, row = (n + lane / 16) * 8 + lane % 8;
+    return slab + row * ROW_BYTES + (((warp * 2 + (lane >> 3 & 1)) ^ (row & 7)) << 4);
+}
+
 __device__ __forceinline__ void store_transposed(uint32_t slab, const uint32_t (&v)[16]) {
-    const int warp = threadIdx.x % WARPGROUP / 32, lane = threadIdx.x % 32;
+#pragma unroll
+    for (int n = 0; n < 8; n += 2) ptx::store_matrices_transposed(transposed_row(slab, n), v[2 * n], v[2 * n + 1], v[2 * n + 2], v[2 * n + 3]);
+}
+
+__device__ __forceinline__ void load_transposed(uint32_t (&v)[16], uint32_t slab) {
 #pragma unroll
     for (int n = 0; n < 8; n += 2) {
-        const int row = (n + lane / 16) * 8 + lane % 8;
-        ptx::store_matrices_transposed(slab + row * ROW_BYTES + (((warp * 2 + (lane >> 3 & 1)) ^ (row & 7)) << 4),
-                                       v[2 * n], v[2 * n + 1], v[2 * n + 2], v[2 * n + 3]);
+        uint32_t four[4];
+        ptx::load_matrices_transposed(four, transposed_row(slab, n));
+        v[2 * n] = four[0], v[2 * n + 1] = four[1], v[2 * n + 2] = four[2], v[2 * n + 3] = four[3];
     }
+}
+
+// Float32 probabilities as pairs of bf16 and what rounding took from them: their bits plus half a step of bf16 are a bf16 rounded to nearest, and below it
+// 16 bits more. The pairs are wanted anyway, for dv.
+__device__ __forceinline__ uint32_t between_bf16(float p) { return __viaddmin_u32(__float_as_uint(p), 0x8000, 0x7fffffff); }      // NaN stays NaN
+
+__device__ __forceinline__ void split(uint32_t (&rounded)[16], uint32_t (&rest)[16], const float (&p)[32]) {
+#pragma unroll
+    for (int i = 0; i < 16; i++) {
+        const uint32_t a = between_bf16(p[2 * i]), b = between_bf16(p[2 * i + 1]);
+        rounded[i] = __byte_perm(a, b, 0x7632);
+        rest[i] = __byte_perm(a, b, 0x5410);
+    }
+}
+
+// Number i of those that were split.
+__device__ __forceinline__ float joined(const uint32_t (&rounded)[16], const uint32_t (&rest)[16], int i) {
+    return __uint_as_float(__byte_perm(rest[i / 2], rounded[i / 2], i % 2 ? 0x7632 : 0x5410) - 0x8000);
 }
 
 // P: a plan of shared memory and of shares. differentiate(shared, shared here, warpgroup, tile) is what the multiplying warpgroups do.
@@ -158,6 +183,7 @@ __device__ __forceinline__ void backward(const CUtensorMap& q, const CUtensorMap
             ptx::init_barrier(shared + P::DQ_FULL + 8 * b, P::WHOLE_BLOCKS ? 2 * WARPGROUP : WARPGROUP);
             ptx::init_barrier(shared + P::DQ_EMPTY + 8 * b, 1);
         }
+        P::init_meetings(shared);
         ptx::publish_barriers();
         // A ticket rather than blockIdx: whoever holds a lower one has begun, so waiting for its turns ends. The last leaves zero behind.
         int* const next = p.turns + static_cast<long long>(p.heads) * query_blocks * (P::WHOLE_BLOCKS ? 1 : 2);
