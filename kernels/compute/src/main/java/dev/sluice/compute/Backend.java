@@ -13,6 +13,7 @@ import dev.sluice.compute.op.RouterOps;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /// A device that trains: its memory, and every operation of a decoder's forward and backward pass on it.
@@ -60,6 +61,17 @@ public interface Backend extends AutoCloseable {
     /// Bytes that plans should leave alone of those that are free: what memory rounds up and the driver takes, and where the memory is
     /// not the backend's own, what others will want.
     long reserve();
+
+    /// Memory of the host for tensors that the device does without for a while; empty where the backend's own memory is the host's, and
+    /// nothing would be gained. Takes no memory before it is used, and must be closed before this backend.
+    default Optional<Offload> offload() {
+        return Optional.empty();
+    }
+
+    /// What [#offload] takes from.
+    default MemoryStatus hostMemory() {
+        return HostMemory.status();
+    }
 
     /// A backend that measures what a micro-batch takes: its scopes hand out tensors without memory, and its operations take the
     /// scratch memory that this backend's do and compute nothing. Belongs to the same thread and must be closed before this one.

@@ -2,10 +2,12 @@ package dev.sluice.cuda;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.DryOffload;
 import dev.sluice.compute.DryScope;
 import dev.sluice.compute.Fingerprint;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.Offload;
 import dev.sluice.compute.Packing;
 import dev.sluice.compute.Replay;
 import dev.sluice.compute.Scope;
@@ -24,6 +26,7 @@ import dev.sluice.compute.op.RouterOps;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -140,6 +143,11 @@ final class CudaBackend implements Backend {
     public void synchronize() {
         device.synchronize();
         device.checkFault();
+    }
+
+    @Override
+    public Optional<Offload> offload() {
+        return Optional.of(device.dry() ? new DryOffload() : new PinnedOffload(device));
     }
 
     @Override

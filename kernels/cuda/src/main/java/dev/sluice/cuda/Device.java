@@ -14,7 +14,7 @@ import jcuda.driver.CUstream;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
-/// An open GPU: its context, one compute stream and its kernels. It belongs to the thread that opened it, because CUDA
+/// An open GPU: its context, one compute stream, one for copies beside it, and its kernels. It belongs to the thread that opened it, because CUDA
 /// contexts are per thread.
 final class Device implements AutoCloseable {
     /// How names of kernels in the hopper image begin.
@@ -31,6 +31,7 @@ final class Device implements AutoCloseable {
     private final Map<String, CUmodule> modules = new HashMap<>();
     private final SortedMap<String, String> hashes = new TreeMap<>();
     private final Stream stream = new Stream();
+    private final Stream copyStream = new Stream();
     private final Map<String, Kernel> kernels = new HashMap<>();
     private final LaunchMemory launchMemory = new LaunchMemory();
     private final Fault fault;
@@ -93,6 +94,7 @@ final class Device implements AutoCloseable {
             hashes.put(image.name(), KernelImage.hash(bytes));
         }
         JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING);
+        JCudaDriver.cuStreamCreate(copyStream, CUstream_flags.CU_STREAM_NON_BLOCKING);
         fault = new Fault();
         tensorMaps = hopper() ? new TensorMaps(library) : null;
         drawnTiles = hopper() ? new TileCounter() : null;
@@ -157,6 +159,15 @@ final class Device implements AutoCloseable {
 
     CUstream jcudaStream() {
         return stream;
+    }
+
+    /// For copies that run beside the compute stream, as far as events allow.
+    long copyStream() {
+        return copyStream.address();
+    }
+
+    CUstream jcudaCopyStream() {
+        return copyStream;
     }
 
     /// Begins a launch of the named kernel.
@@ -231,11 +242,13 @@ final class Device implements AutoCloseable {
         }
     }
 
+    /// Waits for both streams: memory may be given back after it.
     void synchronize() {
         checkThread();
         refuseWhileRecording("waiting for the device");
         if (!dry()) {
             JCudaDriver.cuStreamSynchronize(stream);
+            JCudaDriver.cuStreamSynchronize(copyStream);
         }
     }
 
@@ -280,6 +293,7 @@ final class Device implements AutoCloseable {
             drawnTiles.close();
         }
         fault.close();
+        JCudaDriver.cuStreamDestroy(copyStream);
         JCudaDriver.cuStreamDestroy(stream);
         modules.values().forEach(JCudaDriver::cuModuleUnload);
         JCudaDriver.cuDevicePrimaryCtxRelease(handle);

@@ -2,6 +2,7 @@ package dev.sluice.compute.cpu;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.HostMemory;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
 import dev.sluice.compute.Packing;

@@ -1,5 +1,6 @@
 package dev.sluice.compute.cpu;
 
+import dev.sluice.compute.HostMemory;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.OutOfMemoryException;
 import java.lang.foreign.Arena;

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.BeforeEach;
 public abstract class BackendContractTest implements ScopeContract, ElementwiseContract,
         NormContract, RotaryContract, LinearContract, AttentionContract, RouterContract, ExpertChoiceContract, ExpertContract,
         LossContract, PackedContract, ColumnContract, ConvolutionContract, GatedActivationContract, OptimizerContract,
-        LeanOptimizerContract {
+        LeanOptimizerContract, OffloadContract {
     private Backend backend;
 
     /// A fresh backend on the calling thread.

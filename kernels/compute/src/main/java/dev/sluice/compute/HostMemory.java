@@ -1,7 +1,5 @@
-package dev.sluice.compute.cpu;
+package dev.sluice.compute;
 
-import dev.sluice.compute.MemoryStatus;
-import dev.sluice.compute.OutOfMemoryException;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -10,7 +8,7 @@ import java.util.OptionalLong;
 
 /// What the operating system would still give this process: the machine's available memory, or what is left of the
 /// container's limit if that is less. Page cache counts as free in both.
-final class HostMemory {
+public final class HostMemory {
     private static final Path MEMINFO = Path.of("/proc/meminfo");
     private static final Path CGROUP = Path.of("/sys/fs/cgroup");
     /// Below this an allocation is not worth asking the operating system about.
@@ -18,7 +16,7 @@ final class HostMemory {
 
     private HostMemory() {}
 
-    static MemoryStatus status() {
+    public static MemoryStatus status() {
         var bean = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         long total = line(MEMINFO, "MemTotal:", 1024).orElseGet(bean::getTotalMemorySize);
         long free = line(MEMINFO, "MemAvailable:", 1024).orElseGet(bean::getFreeMemorySize);
@@ -33,7 +31,7 @@ final class HostMemory {
     }
 
     /// @throws OutOfMemoryException if `bytes` more cannot be had
-    static void requireFree(String what, long bytes) {
+    public static void requireFree(String what, long bytes) {
         if (bytes >= WORTH_ASKING_BYTES) {
             long free = status().freeBytes();
             if (bytes > free) {
