@@ -26,7 +26,7 @@ class ArgumentsTest {
         "step --model qwen3-30b-a3b --contexts 63 --documents 32 | --contexts 63: 32 documents need at least 64 tokens",
         "step --model qwen3-30b-a3b --rank 0 | --rank should be at least 1, was 0",
         "step --model qwen3-30b-a3b --steps 0 | --steps should be at least 1, was 0",
-        "step --model qwen3-30b-a3b --policy sometimes | should be auto or one of [input, attn, mid, qkv, all], was sometimes",
+        "step --model qwen3-30b-a3b --policy sometimes | should be auto or one of [host, input, attn, mid, qkv, all], was sometimes",
         "step --model qwen3-30b-a3b --optimizer-state tiny | tiny",
         "step --model qwen3-30b-a3b --budget-gib 0 | --budget-gib should be above 0, was 0.0",
         "step --model qwen3-30b-a3b --layers 1 --backend cpu --tflops 1 | --tflops and --terabytes belong together",

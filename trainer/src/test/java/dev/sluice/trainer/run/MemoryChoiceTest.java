@@ -17,6 +17,7 @@ import dev.sluice.model.decoder.MemoryWish;
 import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.model.lora.LoraSettings;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -60,9 +61,17 @@ class MemoryChoiceTest {
         assertEquals(plan().uniform(ActivationLevel.MID), choose(MemoryWish.of("mid", null)));
     }
 
+    /// The record says so.
+    @Test
+    void hostMemoryIsTheMemoryOfTheCpu() {
+        var choice = MemoryChoice.of(MODEL, Quantization.NONE, LORA, backend, TOKENS, false, MemoryWish.of("host", null), OptimizerChoice.EXACT);
+        assertEquals(plan().uniform(ActivationLevel.INPUT), choice.policy());
+        assertEquals(0, choice.hostBytes());
+    }
+
     @Test
     void aBudgetIsFilledAndNotExceeded() {
-        for (var level : ActivationLevel.values()) {
+        for (var level : EnumSet.range(ActivationLevel.INPUT, ActivationLevel.ALL)) {
             assertEquals(plan().uniform(level), choose(new MemoryWish(null, total(level))));
         }
         long between = (total(ActivationLevel.QKV) + total(ActivationLevel.ALL)) / 2;
@@ -84,6 +93,6 @@ class MemoryChoiceTest {
     @Test
     void unknownPolicyIsRefusedWithTheOnesThereAre() {
         var failure = assertThrows(IllegalArgumentException.class, () -> MemoryWish.of("everything", null));
-        assertTrue(failure.getMessage().contains("auto or one of [input, attn, mid, qkv, all], was everything"), failure.getMessage());
+        assertTrue(failure.getMessage().contains("auto or one of [host, input, attn, mid, qkv, all], was everything"), failure.getMessage());
     }
 }

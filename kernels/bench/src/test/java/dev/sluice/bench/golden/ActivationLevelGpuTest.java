@@ -43,6 +43,9 @@ class ActivationLevelGpuTest {
                     assertEquals(-1, first.adapter.mismatch(outcome.adapter), level.toString());
                     long planned = rows.stream().mapToLong(row -> plan.stepBytes(row.tokens(), policy)).max().orElseThrow();
                     assertEquals(planned, training.peakStepBytes(), MARGIN, level.toString());
+                    int longest = rows.stream().mapToInt(TokenRow::tokens).max().orElseThrow();
+                    assertEquals(plan.hostBytes(longest, policy), training.hostBytes(), level.toString());
+                    assertEquals(level == ActivationLevel.HOST, training.hostBytes() > 0, level.toString());
                 }
             }
         }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.Offload;
 import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.cuda.DryGpu;
 import dev.sluice.model.Quantization;
@@ -41,6 +42,21 @@ class LargeModelPlanTest {
         }
     }
 
+    /// The goal of the design for 141 GB. Inputs of 46 layers leave the device; 48 are pinned.
+    @Test
+    void inputsInHostMemoryMakeRoomForTwiceTheContext() {
+        int tokens = 246 * 1024;
+        try (var model = ModelFolder.named("qwen3-30b-a3b"); var backend = DryGpu.hopper()) {
+            var plan = lean(model, backend, Quantization.NONE, LORA);
+            long usable = (long) (137.7 * (1L << 30));
+            var input = plan.uniform(ActivationLevel.INPUT);
+            var host = plan.uniform(ActivationLevel.HOST);
+            assertTrue(plan.totalBytes(tokens, host) <= usable, plan.totalBytes(tokens, host) + " bytes");
+            assertEquals(46L * tokens * 2048 * 2, plan.totalBytes(tokens, input) - plan.totalBytes(tokens, host));
+            assertEquals(48L * Offload.capacity(tokens * 2048L * 2), plan.hostBytes(tokens, host));
+        }
+    }
+
     /// What a level adds is known from the model's shape: 48 layers, 2048 wide, 32 and 4 heads of 128, 8 experts of 768 a token.
     @Test
     void everyLevelAddsWhatItsTensorsHold() {
@@ -54,7 +70,7 @@ class LargeModelPlanTest {
                     case ATTN -> 32 * 128 * 2 + 32 * 4;
                     case MID -> 2048 * 2;
                     case QKV -> (32 + 2 * 4) * 128 * 2;
-                    case INPUT, ALL -> throw new AssertionError();
+                    case HOST, INPUT, ALL -> throw new AssertionError();
                 };
                 assertEquals(perTokenAndLayer, (plan.stepBytes(tokens, plan.uniform(level)) - input) / 48.0 / tokens, 200, level.toString());
             }

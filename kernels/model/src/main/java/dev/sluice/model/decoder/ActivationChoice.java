@@ -7,14 +7,19 @@ import java.util.Locale;
 /// @param tokens of the largest micro-batch
 /// @param totalBytes planned for everything
 /// @param allowedBytes what everything might have taken
-public record ActivationChoice(ActivationPolicy policy, MemoryPlan plan, int tokens, long totalBytes, long allowedBytes) {
+/// @param hostBytes of the host's memory, beside that
+public record ActivationChoice(ActivationPolicy policy, MemoryPlan plan, int tokens, long totalBytes, long allowedBytes, long hostBytes) {
     /// The choice and the plan in one line, for logs and refusals.
     public String describe() {
         long fixed = plan.weightBytes() + plan.adapterBytes();
         return String.format(Locale.ROOT, "base weights %s, adapter of %,d parameters with %s optimiser state %s, activations of %,d tokens:"
                 + " %s; %s of %s", gibibytes(plan.weightBytes()), plan.adapterParameters(),
                 plan.optimizerState().name().toLowerCase(Locale.ROOT), gibibytes(plan.adapterBytes()), tokens,
-                policy.describe(), gibibytes(totalBytes - fixed), gibibytes(allowedBytes - fixed));
+                policy.describe(), gibibytes(totalBytes - fixed), gibibytes(allowedBytes - fixed)) + host();
+    }
+
+    private String host() {
+        return hostBytes == 0 ? "" : ", and " + gibibytes(hostBytes) + " of pinned host memory";
     }
 
     private static String gibibytes(long bytes) {

@@ -6,6 +6,7 @@ import dev.sluice.model.config.MixerConfig;
 import dev.sluice.model.config.MixerConfig.ShortConvolution;
 import dev.sluice.model.lora.AdapterLayout;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
@@ -16,10 +17,22 @@ import java.util.stream.IntStream;
 ///
 /// @param fits whether a policy can be had; what keeps more of some layer never fits where less did not
 record ActivationKnapsack(DecoderConfig config, AdapterLayout layout, Predicate<ActivationPolicy> fits) {
+    /// Puts as few inputs into the host's memory as can be, and none where all fit beside one another.
+    ActivationPolicy fillOrSpill() {
+        ActivationPolicy policy = ActivationPolicy.uniform(ActivationLevel.INPUT, config.layers());
+        if (fits.test(policy)) {
+            return fill();
+        }
+        List<Integer> order = order();
+        ActivationPolicy away = raise(policy, order, ActivationLevel.HOST);
+        return raise(away, order.subList(0, most(away, order, ActivationLevel.INPUT)), ActivationLevel.INPUT);
+    }
+
+    /// Keeps every input where it is.
     ActivationPolicy fill() {
         List<Integer> order = order();
         ActivationPolicy policy = ActivationPolicy.uniform(ActivationLevel.INPUT, config.layers());
-        for (var level : ActivationLevel.values()) {
+        for (var level : EnumSet.range(ActivationLevel.INPUT, ActivationLevel.ALL)) {
             int count = most(policy, order, level);
             policy = raise(policy, order.subList(0, count), level);
             if (count < order.size()) {

@@ -8,7 +8,10 @@ import java.util.Locale;
 ///
 /// No level keeps what is cheap to compute again: outputs of RMSNorm, of gated activations and of rotations.
 public enum ActivationLevel {
-    /// The layer's input, its routing, and what LoRA has between its two matrices.
+    /// The layer's routing, and what LoRA has between its two matrices. Its input waits in the host's memory, copied there and back
+    /// beside the computation. On a backend whose memory is the host's anyway that is the same as [#INPUT].
+    HOST,
+    /// And the layer's input.
     INPUT,
     /// And attention's result with its softmax denominators: attention never runs again. A short convolution keeps nothing here, since
     /// all of it but its products is cheap.

@@ -87,7 +87,7 @@ final class DecoderLayer {
     /// @param from the least level that keeps the values; what the norm divided by is kept at every level
     private Output output(TapeTensors tensors, ActivationLevel from, Tensor norm, long tokens) {
         return norm == null ? null : new Output(tensors.take(from, "layer.output", backend.activationType(), tokens, hidden()),
-                tensors.take(ActivationLevel.INPUT, "layer.outputRstd", DType.FLOAT32, tokens));
+                tensors.take(ActivationLevel.HOST, "layer.outputRstd", DType.FLOAT32, tokens));
     }
 
     private long hidden() {

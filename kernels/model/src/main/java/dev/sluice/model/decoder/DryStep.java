@@ -15,7 +15,8 @@ import dev.sluice.model.lora.AdapterLayout;
 record DryStep(Backend backend, DecoderConfig config, DecoderWeights weights, AdapterLayout layout) {
     /// @param step most bytes at one time that the micro-batch takes
     /// @param tables bytes that outlive it, besides weights and adapter
-    record Bytes(long step, long tables) {}
+    /// @param host bytes of the host's memory that outlive it
+    record Bytes(long step, long tables, long host) {}
 
     /// What one document of that many tokens takes.
     Bytes measure(int tokens, ActivationPolicy policy) {
@@ -23,9 +24,21 @@ record DryStep(Backend backend, DecoderConfig config, DecoderWeights weights, Ad
                 Decoder decoder = new Decoder(dry, config, weights, lora(dry, run));
                 Scope step = dry.scope(Lifetime.STEP, "micro-batch")) {
             decoder.reserve(tokens);
-            var pass = new TrainingPass(decoder, layout, policy);
+            return measure(decoder, step, tokens, policy);
+        }
+    }
+
+    private Bytes measure(Decoder decoder, Scope step, int tokens, ActivationPolicy policy) {
+        try (var pass = new TrainingPass(decoder, layout, policy)) {
             pass.run(pass.place(batch(step, tokens), step), step);
-            return new Bytes(step.peakBytes(), decoder.bytes());
+            return new Bytes(step.peakBytes(), decoder.bytes(), pass.hostBytes());
+        }
+    }
+
+    /// Whether inputs of layers can wait in memory that is not the backend's own.
+    boolean spills() {
+        try (Backend dry = backend.dryRun()) {
+            return dry.offload().isPresent();
         }
     }
 

@@ -14,7 +14,7 @@ record LinearPass(Backend backend) {
     /// What LoRA keeps between its two matrices: [tokens, rank], or null without an adapter.
     Tensor z(TapeTensors tensors, Linear layer, long tokens) {
         return layer == null || layer.rank() == 0 ? null
-                : tensors.take(ActivationLevel.INPUT, "lora.z", backend.activationType(), tokens, layer.rank());
+                : tensors.take(ActivationLevel.HOST, "lora.z", backend.activationType(), tokens, layer.rank());
     }
 
     void forward(Tensor x, Linear layer, Tensor z, Tensor y, Scope scope) {

@@ -91,7 +91,12 @@ public final class MemoryPlan {
         return step.measure(tokens, policy).step();
     }
 
-    /// Most bytes at one time of everything together.
+    /// Bytes of the host's memory for inputs that wait there, beside [#totalBytes]; 0 where the backend's memory is the host's.
+    public long hostBytes(int tokens, ActivationPolicy policy) {
+        return step.measure(tokens, policy).host();
+    }
+
+    /// Most bytes at one time of everything together, in the backend's memory.
     public long totalBytes(int tokens, ActivationPolicy policy) {
         DryStep.Bytes bytes = step.measure(tokens, policy);
         return Math.addExact(Math.addExact(weightBytes, adapterBytes()), Math.addExact(bytes.step(), bytes.tables()));
@@ -105,18 +110,31 @@ public final class MemoryPlan {
     /// What layers keep so that micro-batches of that many tokens fit.
     ///
     /// @param memory of the backend, with as many free bytes as if the base model was not loaded
-    /// @throws OutOfMemoryException with the numbers if they cannot fit
+    /// @throws OutOfMemoryException with the numbers if they cannot fit, be it into the backend's memory or the host's
     public ActivationChoice choose(int tokens, MemoryWish wish, MemoryStatus memory) {
         long limit = wish.budgetBytes() == null ? memory.freeBytes() : Math.min(wish.budgetBytes(), memory.freeBytes());
         long generous = wish.budgetBytes() == null ? limit - step.backend().reserve() : limit;
-        ActivationPolicy policy = wish.level() == null
-                ? new ActivationKnapsack(step.config(), step.layout(), candidate -> totalBytes(tokens, candidate) <= generous).fill()
-                : uniform(wish.level());
+        var knapsack = new ActivationKnapsack(step.config(), step.layout(), candidate -> totalBytes(tokens, candidate) <= generous);
+        ActivationPolicy policy = wish.level() != null ? possible(wish.level()) : step.spills() ? knapsack.fillOrSpill() : knapsack.fill();
         long total = totalBytes(tokens, policy);
-        var choice = new ActivationChoice(policy, this, tokens, total, Math.max(generous, total));
+        var choice = new ActivationChoice(policy, this, tokens, total, Math.max(generous, total), hostBytes(tokens, policy));
         if (total > limit) {
             throw new OutOfMemoryException("training with " + choice.describe(), total, limit);
         }
+        requireHost(choice);
         return choice;
+    }
+
+    /// Where host memory is the backend's own, the input lies in it at either level.
+    private ActivationPolicy possible(ActivationLevel level) {
+        return uniform(level == ActivationLevel.HOST && !step.spills() ? ActivationLevel.INPUT : level);
+    }
+
+    private void requireHost(ActivationChoice choice) {
+        long free = step.backend().hostMemory().freeBytes();
+        if (choice.hostBytes() > free) {
+            throw new OutOfMemoryException("host memory for inputs of layers, in training with " + choice.describe() + ",",
+                    choice.hostBytes(), free);
+        }
     }
 }

@@ -32,6 +32,6 @@ public enum OptimizerChoice {
     private static ActivationChoice exactIfForFree(ActivationChoice lean, MemoryPlan exact) {
         long total = lean.totalBytes() - lean.plan().adapterBytes() + exact.adapterBytes();
         return total <= lean.allowedBytes()
-                ? new ActivationChoice(lean.policy(), exact, lean.tokens(), total, lean.allowedBytes()) : lean;
+                ? new ActivationChoice(lean.policy(), exact, lean.tokens(), total, lean.allowedBytes(), lean.hostBytes()) : lean;
     }
 }

@@ -53,7 +53,7 @@ final class SparseBlock implements FeedForwardBlock {
     }
 
     private Tensor z(TapeTensors tensors, String name, long rows, int rank) {
-        return rank == 0 ? null : tensors.take(ActivationLevel.INPUT, name, backend.activationType(), rows, rank);
+        return rank == 0 ? null : tensors.take(ActivationLevel.HOST, name, backend.activationType(), rows, rank);
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.sluice.model.decoder;
 import dev.sluice.compute.Accumulate;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
+import dev.sluice.compute.Offload;
 import dev.sluice.compute.Scope;
 import dev.sluice.compute.Tensor;
 import dev.sluice.compute.op.Routing;
@@ -14,14 +15,18 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// Forward and backward pass of one micro-batch. Kept between the two are every layer's input and routing, and of what is inside
 /// the layers as much as the policy says; the rest is computed again, with the saved picks.
-public final class TrainingPass {
+public final class TrainingPass implements AutoCloseable {
     private final Decoder decoder;
     private final Backend backend;
     private final ActivationPolicy policy;
     private final int lowest;
+    /// Layers whose input waits in the host's memory.
+    private final List<Integer> away;
+    private final Offload offload;
 
     /// @param layout which layers have an adapter: below the lowest of them nothing is differentiated
     /// @param policy one level per layer
@@ -35,6 +40,9 @@ public final class TrainingPass {
                     + layers);
         }
         this.lowest = lowest(layout, layers);
+        this.offload = policy.layers().contains(ActivationLevel.HOST) ? backend.offload().orElse(null) : null;
+        this.away = IntStream.range(lowest, layers).filter(layer -> offload != null && policy.layers().get(layer) == ActivationLevel.HOST)
+                .boxed().toList();
     }
 
     /// The lowest layer that has an adapter, or one past the last.
@@ -77,6 +85,17 @@ public final class TrainingPass {
         return List.of(micro.batch.tokens(), micro.batch.segments().count(), decoder.tables());
     }
 
+    /// Whether [#run] may be recorded and replayed: copies to the host and back are not among what recordings hold, and micro-batches
+    /// long enough for them do not wait for launches.
+    public boolean replayable() {
+        return away.isEmpty();
+    }
+
+    /// Bytes of the host's memory that inputs of layers have taken so far.
+    public long hostBytes() {
+        return offload == null ? 0 : offload.bytes();
+    }
+
     /// Adds the micro-batch's gradients to the adapter's. Neither waits for the device nor reads anything from the host.
     ///
     /// @param step scope for everything between
@@ -85,41 +104,41 @@ public final class TrainingPass {
         var saved = allocate(micro, step);
         forward(batch, saved, step);
         Tensor gradient = decoder.stream(step, batch, "gradient");
+        saved.inputs.bringBack();
         loss(micro, saved, gradient, step);
         for (int layer = decoder.layers().size() - 1; layer >= lowest; layer--) {
             backward(layer, batch, saved, gradient, step);
         }
     }
 
-    /// @param inputs input of every layer, and of the final norm
-    private record Saved(List<Tensor> inputs, List<Routing> routings, List<DecoderLayer.Kept> kept, Tensor rstd) {}
+    private record Saved(LayerInputs inputs, List<Routing> routings, List<DecoderLayer.Kept> kept, Tensor rstd) {}
 
     private Saved allocate(MicroBatch micro, Scope step) {
         int[] counts = offsetCounts();
         Batch batch = micro.batch;
         Tensor offsets = micro.expertOffsets;
-        var saved = new Saved(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(),
+        var inputs = new LayerInputs(decoder.layers().size(), away, offload, () -> decoder.stream(step, batch, "layer.input"));
+        var saved = new Saved(inputs, new ArrayList<>(), new ArrayList<>(),
                 step.allocate("rstd", DType.FLOAT32, batch.tokens()));
-        saved.inputs.add(decoder.stream(step, batch, "layer.input"));
         long at = 0;
         for (int i = 0; i < counts.length; i++) {
             DecoderLayer layer = decoder.layers().get(i);
             saved.routings.add(layer.feedForward().routing(step, batch.tokens(), offsets.view("router.offsets", at, counts[i])));
             at += counts[i];
-            saved.inputs.add(decoder.stream(step, batch, "layer.input"));
             saved.kept.add(layer.keep(policy.layers().get(i), step, batch.tokens()));
         }
         return saved;
     }
 
     private void forward(Batch batch, Saved saved, Scope step) {
-        decoder.embed(batch, saved.inputs.getFirst());
+        decoder.embed(batch, saved.inputs.toWrite(0));
         for (int i = 0; i < decoder.layers().size(); i++) {
             DecoderLayer layer = decoder.layers().get(i);
-            Tensor x = saved.inputs.get(i);
+            Tensor x = saved.inputs.written(i);
+            Tensor y = saved.inputs.toWrite(i + 1);
             try (Scope scope = step.child("layer")) {
                 var tape = layer.tape(saved.kept.get(i), scope, batch.tokens());
-                layer.forward(x, batch, saved.routings.get(i), tape, saved.inputs.get(i + 1), scope);
+                layer.forward(x, batch, saved.routings.get(i), tape, y, scope);
             }
         }
     }
@@ -127,7 +146,7 @@ public final class TrainingPass {
     /// Leaves in `gradient` that of the last layer's output.
     private void loss(MicroBatch micro, Saved saved, Tensor gradient, Scope step) {
         Batch batch = micro.batch;
-        Tensor last = saved.inputs.getLast();
+        Tensor last = saved.inputs.written(decoder.layers().size());
         try (Scope scope = step.child("loss")) {
             Tensor hidden = decoder.stream(scope, batch, "hidden");
             int rank = decoder.head().rank();
@@ -142,9 +161,18 @@ public final class TrainingPass {
     }
 
     private void backward(int index, Batch batch, Saved saved, Tensor gradient, Scope step) {
+        Tensor x = saved.inputs.again(index);
         try (Scope scope = step.child("layer backward")) {
-            decoder.layers().get(index).backward(gradient, saved.inputs.get(index), batch, saved.routings.get(index),
+            decoder.layers().get(index).backward(gradient, x, batch, saved.routings.get(index),
                     saved.kept.get(index), index == lowest, scope);
+        }
+    }
+
+    /// Gives the host's memory back.
+    @Override
+    public void close() {
+        if (offload != null) {
+            offload.close();
         }
     }
 }

@@ -132,7 +132,12 @@ public final class LoraTraining implements AutoCloseable {
         return peakStepBytes;
     }
 
-    /// Most bytes that the run has held at once so far: adapter, optimiser, rotation tables and the largest micro-batch. The
+    /// Bytes of the host's memory that inputs of layers have taken so far, where the policy puts them there.
+    public long hostBytes() {
+        return pass.hostBytes();
+    }
+
+    /// Most bytes that the run has held at once so far, in the backend's memory: adapter, optimiser, rotation tables and the largest micro-batch. The
     /// base model's come on top.
     public long peakBytes() {
         return run.bytes() + decoder.bytes() + peakStepBytes;
@@ -176,6 +181,7 @@ public final class LoraTraining implements AutoCloseable {
     @Override
     public void close() {
         replay.close();
+        pass.close();
         decoder.close();
         run.close();
     }
@@ -183,7 +189,8 @@ public final class LoraTraining implements AutoCloseable {
     private double accumulate(TokenRow row, long trained, ExpertLoadCounter load) {
         try (Scope step = backend.scope(Lifetime.STEP, "micro-batch")) {
             var micro = pass.prepare(row, 1f / trained, step);
-            replay.run(pass.key(micro), step, scope -> pass.run(micro, scope));
+            Replay how = pass.replayable() ? replay : Replay.NONE;
+            how.run(pass.key(micro), step, scope -> pass.run(micro, scope));
             double sum = 0;
             for (float nll : HostCopy.floats(backend, micro.nll())) {
                 sum += nll;
