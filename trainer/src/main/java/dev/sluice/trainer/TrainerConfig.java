@@ -90,8 +90,9 @@ public interface TrainerConfig {
     interface Memory {
 
         /// What every layer keeps for the backward pass; the rest is computed again. `input` keeps its input, `attn` also attention's
-        /// result, `mid` also the stream between its halves, `qkv` also the projections, `all` everything. `auto` chooses layer by layer
-        /// what fits.
+        /// result, `mid` also the stream between its halves, `qkv` also the projections, `all` everything. With `host` the input waits in
+        /// pinned host memory, which GPUs fill and read beside the computation. `auto` chooses layer by layer what fits, and takes host
+        /// memory only where not all inputs do.
         @WithDefault("auto")
         String policy();
 

@@ -33,8 +33,8 @@ final class StepOptions {
     @Option(names = "--learning-rate", defaultValue = "1e-4", description = "constant learning rate (default: ${DEFAULT-VALUE})")
     double learningRate;
 
-    @Option(names = "--policy", defaultValue = "auto", description = "what layers keep for the backward pass: auto, input, attn, mid, qkv or"
-            + " all (default: ${DEFAULT-VALUE}, as much as fits)")
+    @Option(names = "--policy", defaultValue = "auto", description = "what layers keep for the backward pass: auto, host, input, attn,"
+            + " mid, qkv or all (default: ${DEFAULT-VALUE}, as much as fits)")
     String policy;
 
     @Option(names = "--graphs", defaultValue = "ON", description = "on or off: record a step's launches as a CUDA graph and replay it; the"

@@ -39,7 +39,7 @@ record StepResult(String model, String weights, int layers, DType type, StepOpti
         json.put("max_ms", Report.rounded(one.time().max())).put("tok_s", Math.round(tokensPerSecond(one)));
         json.put("cpu_ms", Report.rounded(one.processorMillis())).put("peak_gib", Report.rounded(one.peakBytes() / 0x1p30));
         json.put("device_gib", one.deviceBytes() == 0 ? null : Report.rounded(one.deviceBytes() / 0x1p30));
-        json.put("host_gib", Report.rounded(one.hostBytes() / 0x1p30));
+        json.put("host_gib", Report.rounded(one.hostBytes() / 0x1p30)).put("pinned_gib", Report.rounded(one.pinnedBytes() / 0x1p30));
         json.put("planned_gib", Report.rounded(one.choice().totalBytes() / 0x1p30)).put("policy", options.policy);
         json.put("budget_gib", options.budget).put("activations", one.choice().policy().describe());
         json.put("optimizer_state", state(one)).put("adapter_parameters", one.choice().plan().adapterParameters());

@@ -64,7 +64,7 @@ final class StepRun {
             var reports = IntStream.range(0, options.steps).mapToObj(_ -> training.step(rows)).toList();
             double processor = (HostMemory.processorMillis() - began) / options.steps;
             return new Measured(context, choice, Spread.of(reports.stream().mapToDouble(StepReport::milliseconds).toArray()),
-                    processor, base.bytes() + training.peakBytes(), deviceBytes(), HostMemory.peakBytes(),
+                    processor, base.bytes() + training.peakBytes(), deviceBytes(), HostMemory.peakBytes(), training.hostBytes(),
                     (warm.isEmpty() ? reports : warm).getFirst().loss(), reports.getLast().loss(), training.replayed(),
                     (launches() - launched) / options.steps);
         }
