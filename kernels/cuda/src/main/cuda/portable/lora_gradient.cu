@@ -3,11 +3,15 @@
  * Shapes    X [*, ldx] bf16   Z [rows, rank] bf16   G [experts, features, rank] f32 or bf16, or [experts, rank, features] where transposed
  *           offsets [experts + 1] int32: expert e owns rows offsets[e] .. offsets[e+1]-1; empty experts are legal and keep their gradient;
  *           null for one matrix of `rows` rows, of which only limit[0] - limit_offset exist where `limit` is given
- *           partials [splits, experts, same as a matrix of G] f32 where splits > 1; lora_gradient_sum adds them in index order
- * Requires  pointers of X and Z 16-byte aligned; any rank, ldx and feature count; fast where ldx % 8 == 0 (X zero in columns features .. ldx-1),
- *           rank % 8 == 0 and features % 4 == 0
+ * Shares    an expert of n >= 2 share_rows rows is shared by n / share_rows blocks, each of which leaves its sums in a place of its own; the block
+ *           that comes last adds them in index order: bits depend on offsets, rows and share_rows alone
+ *           places [rows / share_rows, grid.x, FEATURES * ranks of a block] f32   arrivals [rows / share_rows, grid.x] int32, 0 before and after
+ *           partials [splits, same as G] f32 where one matrix has splits > 1; lora_gradient_sum adds them in index order
+ * Requires  pointers of X, Z and places 16-byte aligned; any rank, ldx and feature count; fast where ldx % 8 == 0 (X zero in columns
+ *           features .. ldx-1), rank % 8 == 0 and features % 4 == 0
  * Accumulates fp32, rows in order; a bf16 G is rounded to nearest after the addition
- * Launch    grid (feature blocks * rank blocks, experts, splits), block LORA_GRADIENT_THREADS, dynamic shared STAGES stages of X and Z
+ * Launch    grid (feature blocks * rank blocks, rows / share_rows + experts), or (the same, 1, splits) for one matrix; block LORA_GRADIENT_THREADS,
+ *           dynamic shared STAGES stages of X and Z
  * Bound by  bandwidth of X      Source  Hu et al. 2021; section 4.1 of MegaBlocks      Twin  LoraGradient.java */
 #include "../common/numbers.cuh"
 #include "../common/ptx.cuh"
@@ -45,33 +49,127 @@ __device__ __forceinline__ void store_four(void* gradient, int format, long long
     else *reinterpret_cast<uint2*>(static_cast<bf16*>(gradient) + i) = make_uint2(pack(v.x, v.y), pack(v.z, v.w));
 }
 
-// A block's share: rows begin .. end-1 of one expert, FEATURES features from f0, RANK columns of Z from j0.
-struct Share { int expert, f0, j0, begin, end; };
+struct Call {
+    const bf16* x;
+    const int* x_rows;                                        // or null: the same
+    const bf16* z;
+    const int* offsets;                                       // or null: one matrix
+    void* gradient;
+    float* partials;                                          // or null: one split
+    float* places;
+    unsigned* arrivals;
+    const int* limit;                                         // or null
+    int format, limit_offset, rows, features, ldx, rank, transposed;
+    int share_rows, shares;                                   // shares: rows / share_rows, 0 for one matrix
+};
+
+// A block's share: rows begin .. end-1 of one expert, FEATURES features from f0, RANK columns of Z from j0; `part` of `parts` blocks with the same
+// expert, features and columns, the first of which has place `place`.
+struct Share { int expert, f0, j0, begin, end, part, parts, place; };
+
+// The expert that shared block `slot` works for: it owns the n / share_rows slots from offsets[e] / share_rows on, which no two experts' can
+// both own. Every thread of the block looks at some experts. Leaves `own` without rows where there is none, or where offsets are no offsets.
+__device__ __forceinline__ void find_shared(const Call& p, int slot, int experts, Share& own) {
+    __shared__ int owner;
+    bool wrong = false, found = false;
+    for (int e = threadIdx.x; e < experts; e += THREADS) {
+        const int begin = p.offsets[e], end = p.offsets[e + 1];
+        wrong |= begin < 0 || begin > end || end > p.rows;
+        if (wrong) continue;
+        const int parts = (end - begin) / p.share_rows, first = begin / p.share_rows;
+        if (parts < 2 || slot < first || slot >= first + parts) continue;
+        found = true;
+        owner = e;
+    }
+    const bool any_wrong = __syncthreads_or(wrong), any_found = __syncthreads_or(found);
+    if (any_wrong || !any_found) return;
+    own.expert = owner;
+    const int begin = p.offsets[owner], rows = p.offsets[owner + 1] - begin, stages = (rows + ROWS - 1) / ROWS;
+    own.parts = rows / p.share_rows, own.place = begin / p.share_rows, own.part = slot - own.place;
+    const auto stage = [&](int part) { return static_cast<int>(static_cast<long long>(stages) * part / own.parts) * ROWS; };
+    own.begin = begin + stage(own.part);
+    own.end = begin + min(rows, stage(own.part + 1));
+}
 
 template <int RANK>
-__device__ __forceinline__ Share share(const int* offsets, const int* limit, int limit_offset, int rows, int rank) {
-    const int rank_blocks = (rank + RANK - 1) / RANK;
-    Share own = {static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x) / rank_blocks * FEATURES, static_cast<int>(blockIdx.x) % rank_blocks * RANK,
-                 0, limit == nullptr ? rows : min(rows, *limit - limit_offset)};
-    if (offsets != nullptr) own.begin = max(offsets[own.expert], 0), own.end = min(offsets[own.expert + 1], rows);
-    if (gridDim.z > 1) {                                      // an equal share of whole stages for each split
-        const int part = ((own.end - own.begin + ROWS - 1) / ROWS + gridDim.z - 1) / gridDim.z * ROWS;
-        own.begin += blockIdx.z * part;
+__device__ __forceinline__ Share share(const Call& p) {
+    const int rank_blocks = (p.rank + RANK - 1) / RANK, x = blockIdx.x, y = blockIdx.y;
+    Share own = {0, x / rank_blocks * FEATURES, x % rank_blocks * RANK, 0, 0, 0, 1, 0};
+    if (p.offsets == nullptr) {
+        own.end = p.limit == nullptr ? p.rows : min(p.rows, *p.limit - p.limit_offset);
+        const int splits = gridDim.z, part = ((own.end + ROWS - 1) / ROWS + splits - 1) / splits * ROWS;  // equal shares of whole stages
+        own.begin = blockIdx.z * part;
         own.end = min(own.end, own.begin + part);
+    } else if (y < p.shares) {                                // the longest walks begin first
+        find_shared(p, y, gridDim.y - p.shares, own);
+    } else {
+        own.expert = y - p.shares;
+        const int begin = max(p.offsets[own.expert], 0), end = min(p.offsets[own.expert + 1], p.rows);
+        if (end - begin < 2 * p.share_rows) own.begin = begin, own.end = end;
     }
     return own;
 }
 
-// Adds (or, as a split, writes) a tile of sums that lies in shared memory in the order of G: [RANK][FEATURES] transposed, else [FEATURES][RANK].
+// Whether this block is the last of `parts` to come here; what the others stored before is then visible to all its threads.
+__device__ __forceinline__ bool comes_last(unsigned* arrivals, int parts) {
+    __shared__ bool last;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) last = atomicInc(arrivals, parts - 1) == parts - 1;  // which makes it 0 again
+    __syncthreads();
+    __threadfence();
+    return last;
+}
+
+// What the blocks of one expert leave for the last of them: four floats of a thread next to those of its neighbours.
 template <int RANK>
-__device__ __forceinline__ void add_tile(const float* tile, const Share& own, void* to, int format, bool add, long long matrix, int features, int rank,
-                                         bool transposed) {
-    constexpr int FOURS = FEATURES * RANK / 4 / THREADS, AHEAD = 4;
+struct Places {
+    static constexpr int FOURS = RANK / 4, TOGETHER = RANK < 32 ? 8 : 4;
+    float4* const first;                                      // of this thread in the first block's place
+    const long long stride;
+    const int parts;
+
+    __device__ __forceinline__ Places(const Call& p, const Share& own)
+        : first(reinterpret_cast<float4*>(p.places) + (static_cast<long long>(own.place) * gridDim.x + blockIdx.x) * FOURS * THREADS + threadIdx.x),
+          stride(static_cast<long long>(gridDim.x) * FOURS * THREADS), parts(own.parts) {}
+
+    __device__ __forceinline__ void leave(int part, const float (&acc)[2][RANK / 8][4]) const {
+#pragma unroll
+        for (int i = 0; i < FOURS; i++) {
+            const float(&v)[4] = acc[i % 2][i / 2];
+            __stcg(first + part * stride + i * THREADS, make_float4(v[0], v[1], v[2], v[3]));
+        }
+    }
+
+    // The sums over all parts of acc[0][n] and acc[1][n].
+    __device__ __forceinline__ void add(int n, float (&sum)[2][4]) const {
+#pragma unroll
+        for (int k = 0; k < 8; k++) sum[k / 4][k % 4] = 0.f;
+        for (int part = 0; part < parts; part += TOGETHER) {
+            float4 v[TOGETHER][2];
+#pragma unroll
+            for (int i = 0; i < TOGETHER; i++)
+#pragma unroll
+                for (int m = 0; m < 2; m++)
+                    v[i][m] = part + i < parts ? __ldcg(first + (part + i) * stride + (n * 2 + m) * THREADS) : make_float4(0.f, 0.f, 0.f, 0.f);
+#pragma unroll
+            for (int i = 0; i < TOGETHER; i++)
+#pragma unroll
+                for (int m = 0; m < 2; m++) sum[m][0] += v[i][m].x, sum[m][1] += v[i][m].y, sum[m][2] += v[i][m].z, sum[m][3] += v[i][m].w;
+        }
+    }
+};
+
+// Adds (or, as a split, writes) a tile of sums that lies in shared memory in the order of G: [WIDTH][FEATURES] transposed, else [FEATURES][WIDTH].
+template <int WIDTH>
+__device__ __forceinline__ void add_tile(const float* tile, const Call& p, int f0, int j0, void* to, int format, bool add, long long matrix) {
+    constexpr int FOURS = FEATURES * WIDTH / 4 / THREADS, AHEAD = 4;
     static_assert(FOURS % AHEAD == 0);
-    const int inner = transposed ? features : rank, width = transposed ? FEATURES : RANK;
-    const int outer0 = transposed ? own.j0 : own.f0, inner0 = transposed ? own.f0 : own.j0, outers = transposed ? rank : features;
+    const int inner = p.transposed ? p.features : p.rank, width = p.transposed ? FEATURES : WIDTH;
+    const int outer0 = p.transposed ? j0 : f0, inner0 = p.transposed ? f0 : j0, outers = p.transposed ? p.rank : p.features;
     const uintptr_t address = reinterpret_cast<uintptr_t>(to);
     const bool fours = inner % 4 == 0 && matrix % 4 == 0 && address % (format == FLOAT32 ? 16 : 8) == 0;
+#pragma unroll 1
     for (int first = 0; first < FOURS; first += AHEAD) {
         float4 old[AHEAD];
 #pragma unroll
@@ -98,15 +196,43 @@ __device__ __forceinline__ void add_tile(const float* tile, const Share& own, vo
     }
 }
 
+// Brings a block's sums into the order of G and adds them. take(n, sums) gives the sums of acc[0][n] and acc[1][n].
+template <int RANK, int UNROLL, typename Take>
+__device__ __forceinline__ void finish(const Call& p, const Share& own, float* tile, Take take) {
+    constexpr int WIDTH = RANK < 32 ? RANK : 32;              // ranks that go to G together
+    static_assert(FEATURES * WIDTH * 4 <= STAGES * ROWS * (FEATURES + RANK) * 2);
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const long long matrix = static_cast<long long>(p.features) * p.rank;
+    const bool split = gridDim.z > 1;
+    const int format = split ? FLOAT32 : p.format;
+    uint8_t* const to = split ? reinterpret_cast<uint8_t*>(p.partials + blockIdx.z * matrix)
+                              : static_cast<uint8_t*>(p.gradient) + own.expert * matrix * (format == FLOAT32 ? 4 : 2);
+#pragma unroll(UNROLL)
+    for (int j0 = 0; j0 < RANK; j0 += WIDTH) {
+        __syncthreads();                                      // the stages, or the tile before, have been read
+#pragma unroll(UNROLL)
+        for (int n = 0; n < WIDTH / 8; n++) {
+            float sums[2][4];
+            take(j0 / 8 + n, sums);
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                const int f = warp * 32 + i / 4 * 16 + i % 4 / 2 * 8 + lane / 4, j = n * 8 + lane % 4 * 2 + i % 2;
+                tile[p.transposed ? j * FEATURES + f : f * WIDTH + j] = sums[i / 4][i % 4];
+            }
+        }
+        __syncthreads();
+        add_tile<WIDTH>(tile, p, own.f0, own.j0 + j0, to, format, !split, matrix);
+    }
+}
+
 template <int RANK>
-__device__ __forceinline__ void sum(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, void* gradient, int format, float* partials,
-                                    const int* limit, int limit_offset, int rows, int features, int ldx, int rank, int transposed) {
+__device__ __forceinline__ void sum(const Call& p) {
     constexpr int X_BYTES = ROWS * FEATURES * 2, Z_BYTES = ROWS * RANK * 2, STAGE = X_BYTES + Z_BYTES, Z_CHUNKS = Z_BYTES / 16;
-    static_assert(Z_CHUNKS <= THREADS && FEATURES * RANK * 4 <= STAGES * STAGE);
+    static_assert(Z_CHUNKS <= THREADS && STAGES * STAGE < 64 * 1024);
     extern __shared__ __align__(128) uint8_t storage[];
     const uint32_t shared = ptx::shared_address(storage);
     const int t = threadIdx.x, warp = t / 32, lane = t % 32;
-    const Share own = share<RANK>(offsets, limit, limit_offset, rows, rank);
+    const Share own = share<RANK>(p);
     const int steps = own.end > own.begin ? (own.end - own.begin + ROWS - 1) / ROWS : 0;
     if (steps == 0 && gridDim.z == 1) return;                 // nothing to add; a split still writes its zeros
 
@@ -115,26 +241,26 @@ __device__ __forceinline__ void sum(const bf16* x, const int* x_rows, const bf16
 #pragma unroll
         for (int i = 0; i < OWN_ROWS; i++) {
             const int row = own.begin + s * ROWS + warp + i * (THREADS / 32);
-            found[i] = row >= own.end ? -1 : x_rows == nullptr ? row : x_rows[row];
+            found[i] = row >= own.end ? -1 : p.x_rows == nullptr ? row : p.x_rows[row];
         }
     };
-    const bool z_aligned = rank % 8 == 0, x_aligned = ldx % 8 == 0, column = own.f0 + lane * 8 < features;
+    const bool z_aligned = p.rank % 8 == 0, x_aligned = p.ldx % 8 == 0, column = own.f0 + lane * 8 < p.features;
     auto load = [&](int s, const int (&found)[OWN_ROWS]) {
         const uint32_t to_x = shared + s % STAGES * STAGE, to_z = to_x + X_BYTES;
 #pragma unroll
         for (int i = 0; i < OWN_ROWS; i++) {
             const bool inside = found[i] >= 0 && column;
-            const bf16* from = x + (inside ? static_cast<long long>(found[i]) * ldx + own.f0 + lane * 8 : 0);
+            const bf16* from = p.x + (inside ? static_cast<long long>(found[i]) * p.ldx + own.f0 + lane * 8 : 0);
             const uint32_t to = to_x + x_at(warp + i * (THREADS / 32), lane);
             if (x_aligned) ptx::copy16(to, from, inside);
-            else ptx::store16(to, load_guarded(from, inside ? features - own.f0 - lane * 8 : 0, false));
+            else ptx::store16(to, load_guarded(from, inside ? p.features - own.f0 - lane * 8 : 0, false));
         }
         if (t < Z_CHUNKS) {
             const int r = t / (RANK / 8), c = t % (RANK / 8), row = own.begin + s * ROWS + r, j = own.j0 + c * 8;
-            const bool inside = row < own.end && j < rank;
-            const bf16* from = inside ? z + static_cast<long long>(row) * rank + j : z;
+            const bool inside = row < own.end && j < p.rank;
+            const bf16* from = inside ? p.z + static_cast<long long>(row) * p.rank + j : p.z;
             if (z_aligned) ptx::copy16(to_z + z_at<RANK>(r, c), from, inside);
-            else ptx::store16(to_z + z_at<RANK>(r, c), load_guarded(from, inside ? rank - j : 0, false));
+            else ptx::store16(to_z + z_at<RANK>(r, c), load_guarded(from, inside ? p.rank - j : 0, false));
         }
     };
 
@@ -177,42 +303,28 @@ __device__ __forceinline__ void sum(const bf16* x, const int* x_rows, const bf16
         }
     }
     ptx::wait_copies<0>();
-    __syncthreads();                                          // the stages have been read: the sums go there
-
-    float* tile = reinterpret_cast<float*>(storage);
+    float* const tile = reinterpret_cast<float*>(storage);
+    if (own.parts == 1) {
+        finish<RANK, RANK>(p, own, tile, [&](int n, float (&sums)[2][4]) {
 #pragma unroll
-    for (int m = 0; m < 2; m++)
-#pragma unroll
-        for (int n = 0; n < RANK / 8; n++)
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                const int f = warp * 32 + m * 16 + i / 2 * 8 + lane / 4, j = n * 8 + lane % 4 * 2 + i % 2;
-                tile[transposed ? j * FEATURES + f : f * RANK + j] = acc[m][n][i];
-            }
-    __syncthreads();
-    const long long matrix = static_cast<long long>(features) * rank;
-    if (gridDim.z > 1) {
-        float* part = partials + (static_cast<long long>(blockIdx.z) * gridDim.y + own.expert) * matrix;
-        add_tile<RANK>(tile, own, part, FLOAT32, false, matrix, features, rank, transposed);
-    } else {
-        void* to = format == FLOAT32 ? static_cast<void*>(static_cast<float*>(gradient) + own.expert * matrix)
-                                     : static_cast<void*>(static_cast<bf16*>(gradient) + own.expert * matrix);
-        add_tile<RANK>(tile, own, to, format, true, matrix, features, rank, transposed);
+            for (int i = 0; i < 8; i++) sums[i / 4][i % 4] = acc[i / 4][n][i % 4];
+        });
+        return;
     }
+    const Places<RANK> places(p, own);
+    places.leave(own.part, acc);
+    if (comes_last(p.arrivals + static_cast<long long>(own.place) * gridDim.x + blockIdx.x, own.parts))
+        finish<RANK, 1>(p, own, tile, [&](int n, float (&sums)[2][4]) { places.add(n, sums); });
 }
 
 }  // namespace lora_gradient
 
-extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS)
-lora_gradient_narrow(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, void* gradient, int format, float* partials, const int* limit,
-                     int limit_offset, int rows, int features, int ldx, int rank, int transposed) {
-    lora_gradient::sum<LORA_GRADIENT_NARROW_RANK>(x, x_rows, z, offsets, gradient, format, partials, limit, limit_offset, rows, features, ldx, rank, transposed);
+extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS, 3) lora_gradient_narrow(const __grid_constant__ lora_gradient::Call p) {
+    lora_gradient::sum<LORA_GRADIENT_NARROW_RANK>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS)
-lora_gradient_wide(const bf16* x, const int* x_rows, const bf16* z, const int* offsets, void* gradient, int format, float* partials, const int* limit,
-                   int limit_offset, int rows, int features, int ldx, int rank, int transposed) {
-    lora_gradient::sum<LORA_GRADIENT_WIDE_RANK>(x, x_rows, z, offsets, gradient, format, partials, limit, limit_offset, rows, features, ldx, rank, transposed);
+extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS, 1) lora_gradient_wide(const __grid_constant__ lora_gradient::Call p) {
+    lora_gradient::sum<LORA_GRADIENT_WIDE_RANK>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)

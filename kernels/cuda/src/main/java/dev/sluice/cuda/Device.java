@@ -23,6 +23,8 @@ final class Device implements AutoCloseable {
     private static final int SHARED_MEMORY_CARVEOUT = 9;
     private static final int ALL_SHARED = 100;
     private static final int DEFAULT_SHARED_BYTES = 48 * 1024;
+    /// Counters for blocks that share a sum.
+    static final int ARRIVALS = 1 << 16;
 
     private final DriverLibrary library;
     private final Gpu gpu;
@@ -37,6 +39,7 @@ final class Device implements AutoCloseable {
     private final Fault fault;
     private final TensorMaps tensorMaps;
     private final TileCounter drawnTiles;
+    private final TileCounter arrivals;
     private final KernelTimes times = KernelTimes.WANTED ? new KernelTimes(stream) : null;
     private boolean recording;
     private boolean open = true;
@@ -97,7 +100,8 @@ final class Device implements AutoCloseable {
         JCudaDriver.cuStreamCreate(copyStream, CUstream_flags.CU_STREAM_NON_BLOCKING);
         fault = new Fault();
         tensorMaps = hopper() ? new TensorMaps(library) : null;
-        drawnTiles = hopper() ? new TileCounter() : null;
+        drawnTiles = hopper() ? new TileCounter(1) : null;
+        arrivals = new TileCounter(ARRIVALS);
     }
 
     /// A device on which nothing is launched and that has no memory: what is left of an operation are its checks and its allocations.
@@ -108,6 +112,7 @@ final class Device implements AutoCloseable {
         this.gpu = gpu;
         this.fault = null;
         this.drawnTiles = null;
+        this.arrivals = null;
         if (hopper) {
             modules.put(HopperProvider.NAME, null);
         }
@@ -147,6 +152,11 @@ final class Device implements AutoCloseable {
     /// Address of the counter from which the Hopper products draw their tiles.
     long drawnTiles() {
         return dry() ? 0 : drawnTiles.address();
+    }
+
+    /// Address of [#ARRIVALS] counters of the blocks that have left their part of a sum.
+    long arrivals() {
+        return dry() ? 0 : arrivals.address();
     }
 
     int multiprocessors() {
@@ -292,6 +302,7 @@ final class Device implements AutoCloseable {
         if (drawnTiles != null) {
             drawnTiles.close();
         }
+        arrivals.close();
         fault.close();
         JCudaDriver.cuStreamDestroy(copyStream);
         JCudaDriver.cuStreamDestroy(stream);

@@ -13,6 +13,8 @@ final class LoraGradient {
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int ROWS = TileSizes.of("LORA_GRADIENT_ROWS");
     private static final int STAGES = TileSizes.of("LORA_GRADIENT_STAGES");
+    private static final int SHARE_ROWS = TileSizes.of("LORA_GRADIENT_SHARE_ROWS");
+    private static final int SHARES = TileSizes.of("LORA_GRADIENT_SHARES");
     /// Blocks that fill a large GPU, and the fewest rows worth a block of their own.
     private static final int ENOUGH_BLOCKS = 264;
     private static final int LEAST_ROWS = 128;
@@ -77,21 +79,33 @@ final class LoraGradient {
         if (gradient.dtype() != DType.FLOAT32 && gradient.dtype() != DType.BFLOAT16) {
             throw new IllegalArgumentException("LoRA gradient: " + gradient + " should be FLOAT32 or BFLOAT16");
         }
-        boolean narrow = rank <= NARROW_RANK;
-        long blocks = Math.ceilDiv(features, FEATURES) * Math.ceilDiv(rank, narrow ? NARROW_RANK : WIDE_RANK);
-        long experts = offsets == null ? 1 : offsets.elements() - 1;
+        int ranks = rank <= NARROW_RANK ? NARROW_RANK : WIDE_RANK;
+        long blocks = Math.ceilDiv(features, FEATURES) * Math.ceilDiv(rank, ranks);
         long splits = offsets == null ? Math.clamp(ENOUGH_BLOCKS / blocks, 1, Math.max(1, Math.ceilDiv(rows, LEAST_ROWS))) : 1;
+        long shareRows = shareRows(rows, blocks);
+        long shares = offsets == null ? 0 : rows / shareRows;
         try (var own = scratch.child("lora.gradient")) {
             var partials = splits == 1 ? null : own.allocate("partials", DType.FLOAT32, splits, gradient.elements());
-            device.launch(narrow ? "lora_gradient_narrow" : "lora_gradient_wide").grid(blocks, experts, splits).block(THREADS)
-                    .detail(sizes(features, rank)).sharedBytes(STAGES * ROWS * 2 * (FEATURES + (narrow ? NARROW_RANK : WIDE_RANK)))
-                    .pointer(wide).pointer(map, mapFrom).pointer(z).pointer(offsets).pointerAndFormat(gradient).pointer(partials)
-                    .pointer(limit).int32(limitOffset).int32(rows).int32(features).int32(stride).int32(rank).flag(transposed).run();
+            var places = shares < 2 ? null : own.allocate("places", DType.FLOAT32, shares, blocks, FEATURES * ranks);
+            device.launch(ranks == NARROW_RANK ? "lora_gradient_narrow" : "lora_gradient_wide")
+                    .grid(blocks, offsets == null ? 1 : shares + offsets.elements() - 1, splits).block(THREADS)
+                    .detail(sizes(features, rank)).sharedBytes(STAGES * ROWS * 2 * (FEATURES + ranks)).beginStruct()
+                    .pointer(wide).pointer(map, mapFrom).pointer(z).pointer(offsets).pointer(gradient).pointer(partials).pointer(places)
+                    .int64(device.arrivals()).pointer(limit).int32(Launch.code(gradient.dtype())).int32(limitOffset).int32(rows)
+                    .int32(features).int32(stride).int32(rank).flag(transposed).int32(shareRows).int32(shares).endStruct().run();
             if (splits > 1) {
                 device.launch("lora_gradient_sum").grid(Math.ceilDiv(gradient.elements(), FLAT_THREADS)).block(FLAT_THREADS)
                         .pointer(partials).pointerAndFormat(gradient).int64(gradient.elements()).int32(splits).run();
             }
         }
+    }
+
+    /// The fewest rows of an expert that a block takes where several share it; with twice as many it is shared.
+    ///
+    /// @param blocks blocks of one share
+    static long shareRows(long rows, long blocks) {
+        long shares = Math.clamp(Device.ARRIVALS / blocks, 1, SHARES);
+        return Math.max(SHARE_ROWS, Math.ceilDiv(Math.ceilDiv(rows, shares), ROWS) * ROWS);
     }
 
     /// Its sizes, where times are taken.

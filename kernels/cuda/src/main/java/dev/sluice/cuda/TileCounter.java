@@ -3,7 +3,7 @@ package dev.sluice.cuda;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.JCudaDriver;
 
-/// An int on the device that is 0 between kernels: blocks of one draw their tiles from it, and the last draw clears it.
+/// Ints on the device that are 0 between kernels: blocks of one draw their tiles from one of them, or count who has come, and the last clears it.
 final class TileCounter implements AutoCloseable {
     private final Counter counter = new Counter();
 
@@ -13,9 +13,9 @@ final class TileCounter implements AutoCloseable {
         }
     }
 
-    TileCounter() {
-        JCudaDriver.cuMemAlloc(counter, Integer.BYTES);
-        JCudaDriver.cuMemsetD32(counter, 0, 1);
+    TileCounter(int counters) {
+        JCudaDriver.cuMemAlloc(counter, (long) counters * Integer.BYTES);
+        JCudaDriver.cuMemsetD32(counter, 0, counters);
         JCudaDriver.cuCtxSynchronize();
     }
 
