@@ -1,6 +1,7 @@
 /* The backward pass of flash_backward.cu for heads whose sums fill the registers of two warpgroups: the same order of work, turns and sums, but
  *   the first multiplying warpgroup makes the scores and p, the second dp and ds = p * (dp - delta), and p and ds go through shared memory,
  *   p as pairs of bf16, of which dv is made, and what rounding took from them;
+ *   where two stages fit, the next step's scores and dp follow dk and dq into the matrix unit, and run beside the stores of dq and each other's waits;
  *   dv = p^T dout, dk = ds^T q and dq = ds k are then divided by columns: each warpgroup owns slabs of 64 columns of each
  * Shapes    as flash_backward.cu with v, dout, dv of VALUE columns; turns [heads * query_blocks * 2 + 1]   dq [heads, query_blocks, HEAD / 64, 64 x 64]
  *           dk [splits, kv_heads, key_blocks, HEAD / 64, 64 x 64]  dv [splits, kv_heads, key_blocks, VALUE / 64, 64 x 64] f32, each 64 x 64 in the
@@ -9,7 +10,7 @@
  * Requires  compute capability 9.0; HEAD and VALUE 256 and 256, or 192 and 128; heads % kv_heads == 0, (heads / kv_heads) % splits == 0
  * Launch    grid key_blocks * kv_heads * splits, block 384, dynamic shared WidePlan::SHARED_BYTES (tiles.h); prepare and gradient as there,
  *           every 64 columns a part      Accumulates fp32; p and ds are bf16 in products, ds is made of p in fp32
- * Bound by  shared memory, which holds one stage of 256 columns; the matrix unit
+ * Bound by  shared memory: its bytes a clock (64 x 64 products from it), and its size, one stage of 256 columns; the exchange of p and ds
  * Source    Dao 2023, FlashAttention-2, section 3.1.2; Shah et al. 2024, FlashAttention-3      Twin  HopperAttention.java */
 #include "flash_backward.cuh"
 
@@ -20,6 +21,7 @@ template <int HEAD_, int VALUE_, int STAGES_>
 struct WidePlan {
     static constexpr int HEAD = HEAD_, VALUE = VALUE_, QUERIES = 64, KEYS = 64, STAGES = STAGES_;
     static constexpr bool GRADIENT_FIRST = true, WHOLE_BLOCKS = false;   // dout is free before q
+    static constexpr bool AHEAD = STAGES > 1;                  // scores and dp of the next step are multiplied behind dk and dq of this one
     static constexpr uint32_t SLAB = 64 * ROW_BYTES, K_SLAB = SLAB, Q_SLAB = SLAB, SUM_SLAB = 64 * 64 * 4;
     static constexpr uint32_t K_TILE = HEAD / 64 * SLAB, V_TILE = VALUE / 64 * SLAB, Q_TILE = K_TILE, O_TILE = V_TILE;
     static constexpr uint32_t V_AT = K_TILE, Q_AT = V_AT + V_TILE, O_AT = Q_AT + STAGES * Q_TILE;
@@ -101,30 +103,42 @@ __device__ __forceinline__ void recompute_rows(float (&s)[32], const Backward& p
 }
 
 // The warpgroups meet twice a step, at barriers in shared memory, for they come from different code:
-//   P_WRITTEN    the first arrives when p is written, the second already when it begins the step. So whoever has passed knows that p is there, and that
-//                no product of the step before still reads ds: both warpgroups wait for theirs before their next arrival
+//   P_WRITTEN    the first warpgroup arrives when p is written, the second already when its products with the last ds have ended; those of the first have,
+//                too. So whoever has passed may read p, and write ds
 //   DS_WRITTEN   both arrive when they have read p, dv included, and the second when ds is written. So whoever has passed may read ds, and write p
 // Neither warpgroup can be a phase ahead, since both wait for every phase of both. Writes reach the matrix unit by the fence before an arrival.
+// The first products of the next step wait for loads that need nothing but the step before this one, so nobody waits in a circle.
 template <typename P, int OWN>
 __device__ __forceinline__ void differentiate_wide(const Backward& p, uint32_t shared, uint8_t* shared_here, const KeyTile& tile) {
     constexpr int SLABS = P::slabs(OWN), VALUE_SLABS = P::value_slabs(OWN), FIRST = P::first(OWN), VALUE_FIRST = P::value_first(OWN);
+    constexpr int NEXT = P::AHEAD ? 1 : 0;                    // products of the next step in flight
     const int t = threadIdx.x % WARPGROUP, row = t / 32 * 16 + t % 32 / 4;            // this thread's first query of a block; the other is row + 8
     int stage = 0, block = tile.first;
     uint32_t phase = 0;
     float dk[32 * SLABS], dv[VALUE_SLABS > 0 ? 32 * VALUE_SLABS : 1];
     ptx::wait(shared + P::KV_FULL, 0);
     const int steps = tile.heads * (tile.last - tile.first + 1);
+    float s[32];                                              // scores, then p; or dp
+    const auto begin = [&](int at, uint32_t at_phase) {       // a step's scores, or its dp
+        if constexpr (OWN == 0) {
+            ptx::wait(shared + P::Q_FULL + 8 * at, at_phase);
+            multiply_rows<P::HEAD>(s, shared + P::Q_AT + at * P::Q_TILE, shared);
+        } else {
+            ptx::wait(shared + P::O_FULL + 8 * at, at_phase);
+            multiply_rows<P::VALUE>(s, shared + P::O_AT + at * P::O_TILE, shared + P::V_AT);
+        }
+    };
+    if constexpr (OWN == 1) ptx::arrive(shared + P::P_WRITTEN);
+    if constexpr (P::AHEAD) begin(0, 0), wgmma::wait<0>();
     for (int step = 0; step < steps; step++) {
         const uint32_t q = shared + P::Q_AT + stage * P::Q_TILE, o = shared + P::O_AT + stage * P::O_TILE;
         const float* rows = reinterpret_cast<const float*>(shared_here + P::ROWS_AT + (OWN * P::STAGES + stage) * P::ROWS) + row;    // lse2, or delta
         uint4* const p_rest = reinterpret_cast<uint4*>(shared_here + P::P_REST_AT) + t;
         const uint32_t turn = step & 1;                       // phase of what happens once a step
-        float s[32], dq[32 * SLABS];
+        float dq[32 * SLABS];
         uint32_t probabilities[16], rest[16];
+        if constexpr (!P::AHEAD) begin(stage, phase), wgmma::wait<0>();
         if constexpr (OWN == 0) {
-            ptx::wait(shared + P::Q_FULL + 8 * stage, phase);
-            multiply_rows<P::HEAD>(s, q, shared);
-            wgmma::wait<0>();
             const int q0 = block * P::QUERIES;
             recompute_rows<P>(s, p, tile, q0, q0 + row, tile.block * P::KEYS + t % 4 * 2, rows);
             split(probabilities, rest, s);
@@ -138,10 +152,6 @@ __device__ __forceinline__ void differentiate_wide(const Backward& p, uint32_t s
             multiply_columns<VALUE_SLABS>(dv, shared + P::P_TRANSPOSED_AT, o + VALUE_FIRST * P::SLAB, step);
             wgmma::wait<0>();
         } else {
-            ptx::arrive(shared + P::P_WRITTEN);
-            ptx::wait(shared + P::O_FULL + 8 * stage, phase);
-            multiply_rows<P::VALUE>(s, o, shared + P::V_AT);  // dp
-            wgmma::wait<0>();
             ptx::wait(shared + P::P_WRITTEN, turn);
             if constexpr (VALUE_SLABS > 0) multiply_columns<VALUE_SLABS>(dv, shared + P::P_TRANSPOSED_AT, o + VALUE_FIRST * P::SLAB, step);
             const float delta[2] = {rows[0], rows[8]};
@@ -167,14 +177,22 @@ __device__ __forceinline__ void differentiate_wide(const Backward& p, uint32_t s
         ptx::wait(shared + P::DS_WRITTEN, turn);
         multiply_columns<SLABS>(dk, shared + P::DS_TRANSPOSED_AT, q + FIRST * P::SLAB, step);
         multiply_columns<SLABS>(dq, shared + P::DS_AT, shared + FIRST * P::SLAB, 0);
-        wgmma::wait<1>();                                     // dk
+        const int next = stage + 1 == P::STAGES ? 0 : stage + 1;
+        const uint32_t next_phase = next == 0 ? phase ^ 1 : phase;
+        if constexpr (P::AHEAD) {
+            const bool last = step + 1 == steps;              // multiplies its own again, for nothing: a product in a branch would break the pipeline
+            begin(last ? stage : next, last ? phase : next_phase);
+        }
+        wgmma::wait<1 + NEXT>();                              // dk
         ptx::arrive(shared + P::Q_EMPTY + 8 * stage);
-        wgmma::wait<0>();
+        wgmma::wait<NEXT>();                                  // dq
+        if constexpr (OWN == 1) ptx::arrive(shared + P::P_WRITTEN);                   // the next step's
         ptx::wait(shared + P::DQ_EMPTY + 8 * OWN, turn ^ 1);
         store_sums<SLABS>(reinterpret_cast<float4*>(shared_here + P::DQ_AT + P::dq_at(OWN)) + t, dq);
         ptx::fence_async_shared();
         ptx::arrive(shared + P::DQ_FULL + 8 * OWN);
-        if (++stage == P::STAGES) stage = 0, phase ^= 1;
+        wgmma::wait<0>();
+        stage = next, phase = next_phase;
         if (++block > tile.last) block = tile.first;
     }
     const long long key_blocks = (p.tokens + P::KEYS - 1) / P::KEYS, at = (tile.split * p.kv_heads + tile.kv_head) * key_blocks + tile.block;
