@@ -6,6 +6,8 @@
 
 namespace attention {
 
+// Tiles of a step: one is multiplied while the next one arrives, where copies run in the background.
+constexpr int BUFFERS = ptx::TURING ? 1 : 2;
 constexpr float LOG2_E = 1.4426950408889634f, LN_2 = 0.6931471805599453f;
 
 // Where 16-byte chunk c of row r lies in a tile of HEAD bf16 columns, a multiple of 64.
@@ -36,9 +38,17 @@ __device__ __forceinline__ void load_tile(uint32_t tile, const bf16* p, int firs
 
 // Rows first .. first + 15, columns 16 k .. 16 k + 15 of a tile, as the left operand.
 template <int HEAD>
-__device__ __forceinline__ void left(uint32_t (&f)[4], uint32_t tile, int first, int k) {
+__device__ __forceinline__ ptx::Left left(uint32_t tile, int first, int k) {
     const int lane = threadIdx.x % 32;
+    uint32_t f[4];
     ptx::load_matrices(f, tile + at<HEAD>(first + (lane & 15), k * 2 + lane / 16));
+    return f;
+}
+
+// Two tiles of sums, rounded, as the left operand.
+__device__ __forceinline__ ptx::Left pack_left(const float (&even)[4], const float (&odd)[4]) {
+    const uint32_t f[4] = {pack(even[0], even[1]), pack(even[2], even[3]), pack(odd[0], odd[1]), pack(odd[2], odd[3])};
+    return f;
 }
 
 // The right operand whose columns are rows first .. first + 15 of the tile and whose depth is columns 16 k .. 16 k + 15.

@@ -6,11 +6,11 @@
  * Requires  head_dim at most HEAD and value_dim at most VALUE: 64 and 64, 128 and 128, 192 and 128, 256 and 256; multiples of 8 for speed
  *           Accumulates fp32; p and ds bf16; query heads of one key-value head in order
  * Launch    delta: grid ceil(tokens * heads / 8), block ROW_THREADS
- *           keys: grid (ceil(tokens / ATTENTION_KEYS), kv_heads, shares), shares dividing heads / kv_heads; for 256 columns the sums of dk and dv
+ *           keys: grid (ceil(tokens / OWN), kv_heads, shares), shares dividing heads / kv_heads; for 256 columns the sums of dk and dv
  *           do not fit a thread's registers together: keys gives dk, and values, launched alike, dv
- *           sum: grid ceil(n / FLAT_THREADS), block FLAT_THREADS; queries: grid (ceil(tokens / ATTENTION_BACKWARD_QUERIES), heads);
- *           block ATTENTION_BACKWARD_THREADS, dynamic shared 2 (64 + 2 ROWS) (HEAD + VALUE) + 24 ROWS bytes, ROWS the queries or keys of a step:
- *           64, ATTENTION_192_BACKWARD_ROWS, ATTENTION_256_BACKWARD_ROWS, so that beyond 128 columns 97 KiB are enough
+ *           sum: grid ceil(n / FLAT_THREADS), block FLAT_THREADS; queries: grid (ceil(tokens / OWN), heads);
+ *           block 2 OWN, dynamic shared 2 (OWN + BUFFERS ROWS) (HEAD + VALUE) + 12 BUFFERS ROWS bytes, OWN the keys or queries of a block and ROWS
+ *           the queries or keys of a step, as AttentionWidth.java lists them: at most 98 KiB, and with one buffer 61 KiB
  * Bound by  mma.sync      Source  Dao 2023, FlashAttention-2, section 3.1.2      Twin  CudaAttention.java */
 #include "../common/columns.cuh"
 #include "attention.cuh"
@@ -53,20 +53,21 @@ __device__ __forceinline__ void store_partial(const float (&acc)[HEAD / 8][4], f
         }
 }
 
-constexpr int SIDE = 64;                                      // keys, or queries, that a block owns
-static_assert(ATTENTION_KEYS == SIDE && ATTENTION_BACKWARD_QUERIES == SIDE && ATTENTION_BACKWARD_THREADS == SIDE / 16 * 32);
+// Queries or keys of a step, and how many keys or queries a block owns.
+constexpr int ROWS_64 = ATTENTION_BACKWARD_ROWS, ROWS_128 = ptx::TURING ? ATTENTION_TURING_128_BACKWARD_ROWS : ATTENTION_BACKWARD_ROWS;
+constexpr int ROWS_192 = ATTENTION_192_BACKWARD_ROWS, ROWS_256 = ATTENTION_256_BACKWARD_ROWS;
+constexpr int OWN = ATTENTION_BACKWARD_OWN, OWN_256 = ptx::TURING ? ATTENTION_TURING_256_BACKWARD_OWN : OWN;
 
 // How many queries or keys of a step are worked on at a time: few enough to keep the accumulators in registers.
 template <int ROWS>
-constexpr int PART = ROWS < 32 ? ROWS : 32;
+constexpr int PART = ROWS < 32 || ptx::TURING ? 16 : 32;
 
 // d[16 x 8 N] += rows of one tile times rows of another: this warp's 16 rows from `first` on against 8 N from `part` on.
 template <int HEAD, int N>
 __device__ __forceinline__ void multiply_rows(float (&d)[N][4], uint32_t mine, int first, uint32_t others, int part) {
 #pragma unroll
     for (int i = 0; i < HEAD / 16; i++) {
-        uint32_t a[4];
-        left<HEAD>(a, mine, first, i);
+        const ptx::Left a = left<HEAD>(mine, first, i);
 #pragma unroll
         for (int n = 0; n < N / 2; n++) {
             uint32_t b[4];
@@ -84,9 +85,7 @@ __device__ __forceinline__ void scores_and_dp(float (&s)[N][4], float (&dp)[N][4
     if constexpr (HEAD == VALUE && HEAD <= 128) {
 #pragma unroll
         for (int i = 0; i < HEAD / 16; i++) {
-            uint32_t a[4], c[4];
-            left<HEAD>(a, mine, first, i);
-            left<HEAD>(c, mine_too, first, i);
+            const ptx::Left a = left<HEAD>(mine, first, i), c = left<HEAD>(mine_too, first, i);
 #pragma unroll
             for (int n = 0; n < N / 2; n++) {
                 uint32_t b[4];
@@ -106,7 +105,7 @@ __device__ __forceinline__ void scores_and_dp(float (&s)[N][4], float (&dp)[N][4
 
 // d[16 x HEAD] += a[16 x 16] times rows first .. first + 15 of a tile.
 template <int HEAD>
-__device__ __forceinline__ void multiply_columns(float (&d)[HEAD / 8][4], const uint32_t (&a)[4], uint32_t tile, int first) {
+__device__ __forceinline__ void multiply_columns(float (&d)[HEAD / 8][4], const ptx::Left& a, uint32_t tile, int first) {
 #pragma unroll
     for (int n = 0; n < HEAD / 16; n++) {
         uint32_t b[4];
@@ -116,22 +115,22 @@ __device__ __forceinline__ void multiply_columns(float (&d)[HEAD / 8][4], const 
     }
 }
 
-// ROWS: queries of a step. DK, DV: which gradients.
-template <int HEAD, int VALUE, int ROWS, bool DK, bool DV>
+// OWN: keys of the block. ROWS: queries of a step. DK, DV: which gradients.
+template <int HEAD, int VALUE, int OWN, int ROWS, bool DK, bool DV>
 __device__ __forceinline__ void backward_keys(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,
                                               const int* first_key, const int* last_query, bf16* dk, bf16* dv, float* partials, int tokens, int heads,
                                               int kv_heads, int head_dim, int value_dim, float scale) {
-    constexpr int THREADS = ATTENTION_BACKWARD_THREADS, AT_A_TIME = PART<ROWS>;
-    constexpr uint32_t K_TILE = SIDE * HEAD * 2, V_TILE = SIDE * VALUE * 2, Q_TILE = ROWS * HEAD * 2, O_TILE = ROWS * VALUE * 2, NUMBERS = ROWS * 4;
-    constexpr uint32_t NUMBERS_AT = K_TILE + V_TILE + 2 * (Q_TILE + O_TILE);
+    constexpr int THREADS = OWN * 2, AT_A_TIME = PART<ROWS>;
+    constexpr uint32_t K_TILE = OWN * HEAD * 2, V_TILE = OWN * VALUE * 2, Q_TILE = ROWS * HEAD * 2, O_TILE = ROWS * VALUE * 2, NUMBERS = ROWS * 4;
+    constexpr uint32_t NUMBERS_AT = K_TILE + V_TILE + BUFFERS * (Q_TILE + O_TILE);
     extern __shared__ __align__(128) uint8_t dynamic[];
-    const uint32_t k_tile = ptx::shared_address(dynamic), v_tile = k_tile + K_TILE, q_tile = v_tile + V_TILE, o_tile = q_tile + 2 * Q_TILE;
-    const uint32_t numbers = k_tile + NUMBERS_AT;             // two buffers of lse, delta, first_key for the queries of a step
+    const uint32_t k_tile = ptx::shared_address(dynamic), v_tile = k_tile + K_TILE, q_tile = v_tile + V_TILE, o_tile = q_tile + BUFFERS * Q_TILE;
+    const uint32_t numbers = k_tile + NUMBERS_AT;             // buffers of lse, delta, first_key for the queries of a step
     const uint8_t* numbers_here = dynamic + NUMBERS_AT;
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y, group = heads / kv_heads / gridDim.z, key0 = blockIdx.x * SIDE;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, kv_head = blockIdx.y, group = heads / kv_heads / gridDim.z, key0 = blockIdx.x * OWN;
     const long long q_stride = static_cast<long long>(heads) * head_dim, k_stride = static_cast<long long>(kv_heads) * head_dim;
     const long long v_stride = static_cast<long long>(kv_heads) * value_dim, o_stride = static_cast<long long>(heads) * value_dim;
-    const int block_begin = key0 / ROWS, block_end = last_query[min(key0 + SIDE, tokens) - 1] / ROWS + 1;
+    const int block_begin = key0 / ROWS, block_end = last_query[min(key0 + OWN, tokens) - 1] / ROWS + 1;
 
     auto load = [&](int head, int block, int side) {
         const int q0 = block * ROWS;
@@ -147,8 +146,8 @@ __device__ __forceinline__ void backward_keys(const bf16* d_out, const bf16* q, 
             ptx::copy4(row + 2 * NUMBERS + threadIdx.x * 4, first_key + (inside ? i : 0), inside);
         }
     };
-    load_tile<HEAD, SIDE, THREADS>(k_tile, k + kv_head * head_dim, key0, tokens, head_dim, k_stride);
-    if (DK) load_tile<VALUE, SIDE, THREADS>(v_tile, v + kv_head * value_dim, key0, tokens, value_dim, v_stride);
+    load_tile<HEAD, OWN, THREADS>(k_tile, k + kv_head * head_dim, key0, tokens, head_dim, k_stride);
+    if (DK) load_tile<VALUE, OWN, THREADS>(v_tile, v + kv_head * value_dim, key0, tokens, value_dim, v_stride);
     const int head_begin = (kv_head * gridDim.z + blockIdx.z) * group, head_end = head_begin + group;
     load(head_begin, block_begin, 0);
     ptx::commit_copies();
@@ -161,11 +160,11 @@ __device__ __forceinline__ void backward_keys(const bf16* d_out, const bf16* q, 
         if (++next_block == block_end) next_block = block_begin, next_head++;
         ptx::wait_copies<0>();
         __syncthreads();
-        if (next_head < head_end) load(next_head, next_block, side ^ 1);
+        if (BUFFERS == 2 && next_head < head_end) load(next_head, next_block, side ^ 1);
         ptx::commit_copies();
         const uint32_t qs = q_tile + side * Q_TILE, os = o_tile + side * O_TILE;
         const float* row_lse = reinterpret_cast<const float*>(numbers_here + side * 3 * NUMBERS);
-        side ^= 1;
+        side ^= BUFFERS - 1;
         const float* row_delta = row_lse + ROWS;
         const int* row_first = reinterpret_cast<const int*>(row_lse + 2 * ROWS);
 #pragma unroll 1
@@ -186,13 +185,13 @@ __device__ __forceinline__ void backward_keys(const bf16* d_out, const bf16* q, 
                 }
 #pragma unroll
             for (int j = 0; j < AT_A_TIME / 16; j++) {
-                const uint32_t fp[4] = {pack(s[2 * j][0], s[2 * j][1]), pack(s[2 * j][2], s[2 * j][3]),
-                                        pack(s[2 * j + 1][0], s[2 * j + 1][1]), pack(s[2 * j + 1][2], s[2 * j + 1][3])};
-                const uint32_t fd[4] = {pack(dp[2 * j][0], dp[2 * j][1]), pack(dp[2 * j][2], dp[2 * j][3]),
-                                        pack(dp[2 * j + 1][0], dp[2 * j + 1][1]), pack(dp[2 * j + 1][2], dp[2 * j + 1][3])};
-                if constexpr (DV) multiply_columns<VALUE>(acc_v, fp, os, part + j * 16);
-                if constexpr (DK) multiply_columns<HEAD>(acc_k, fd, qs, part + j * 16);
+                if constexpr (DV) multiply_columns<VALUE>(acc_v, pack_left(s[2 * j], s[2 * j + 1]), os, part + j * 16);
+                if constexpr (DK) multiply_columns<HEAD>(acc_k, pack_left(dp[2 * j], dp[2 * j + 1]), qs, part + j * 16);
             }
+        }
+        if (BUFFERS == 1 && next_head < head_end) {
+            __syncthreads();                                  // all have read the only buffer
+            load(next_head, next_block, 0);
         }
     }
     if (gridDim.z > 1) {
@@ -209,17 +208,17 @@ __device__ __forceinline__ void backward_keys(const bf16* d_out, const bf16* q, 
     if constexpr (DV) store_rows<VALUE>(v_rows, acc_v, 1.f, 1.f, dv + kv_head * value_dim, key0 + warp * 16, tokens, value_dim, v_stride);
 }
 
-// ROWS: keys of a step.
-template <int HEAD, int VALUE, int ROWS>
+// OWN: queries of the block. ROWS: keys of a step.
+template <int HEAD, int VALUE, int OWN, int ROWS>
 __device__ __forceinline__ void backward_queries(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,
                                                  const int* first_key, bf16* dq, int tokens, int heads, int kv_heads, int head_dim, int value_dim,
                                                  float scale) {
-    constexpr int THREADS = ATTENTION_BACKWARD_THREADS, AT_A_TIME = PART<ROWS>;
-    constexpr uint32_t Q_TILE = SIDE * HEAD * 2, O_TILE = SIDE * VALUE * 2, K_TILE = ROWS * HEAD * 2, V_TILE = ROWS * VALUE * 2;
+    constexpr int THREADS = OWN * 2, AT_A_TIME = PART<ROWS>;
+    constexpr uint32_t Q_TILE = OWN * HEAD * 2, O_TILE = OWN * VALUE * 2, K_TILE = ROWS * HEAD * 2, V_TILE = ROWS * VALUE * 2;
     extern __shared__ __align__(128) uint8_t dynamic[];
-    const uint32_t q_tile = ptx::shared_address(dynamic), o_tile = q_tile + Q_TILE, k_tile = o_tile + O_TILE, v_tile = k_tile + 2 * K_TILE;
+    const uint32_t q_tile = ptx::shared_address(dynamic), o_tile = q_tile + Q_TILE, k_tile = o_tile + O_TILE, v_tile = k_tile + BUFFERS * K_TILE;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, head = blockIdx.y, kv_head = head / (heads / kv_heads);
-    const int q0 = (gridDim.x - 1 - blockIdx.x) * SIDE, last = min(q0 + SIDE, tokens) - 1;
+    const int q0 = (gridDim.x - 1 - blockIdx.x) * OWN, last = min(q0 + OWN, tokens) - 1;
     const long long q_stride = static_cast<long long>(heads) * head_dim, k_stride = static_cast<long long>(kv_heads) * head_dim;
     const long long v_stride = static_cast<long long>(kv_heads) * value_dim, o_stride = static_cast<long long>(heads) * value_dim;
     const int block_begin = first_key[q0] / ROWS, block_end = last / ROWS + 1;
@@ -236,22 +235,22 @@ __device__ __forceinline__ void backward_queries(const bf16* d_out, const bf16* 
         base[i] = lse[static_cast<long long>(real) * heads + head] * LOG2_E;
         subtract[i] = delta[static_cast<long long>(real) * heads + head];
     }
-    load_tile<HEAD, SIDE, THREADS>(q_tile, q + head * head_dim, q0, tokens, head_dim, q_stride);
-    load_tile<VALUE, SIDE, THREADS>(o_tile, d_out + head * value_dim, q0, tokens, value_dim, o_stride);
-    load_tile<HEAD, ROWS, THREADS>(k_tile, keys, block_begin * ROWS, tokens, head_dim, k_stride);
-    load_tile<VALUE, ROWS, THREADS>(v_tile, values, block_begin * ROWS, tokens, value_dim, v_stride);
+    load_tile<HEAD, OWN, THREADS>(q_tile, q + head * head_dim, q0, tokens, head_dim, q_stride);
+    load_tile<VALUE, OWN, THREADS>(o_tile, d_out + head * value_dim, q0, tokens, value_dim, o_stride);
+    auto load = [&](int block, uint32_t side) {
+        load_tile<HEAD, ROWS, THREADS>(k_tile + side * K_TILE, keys, block * ROWS, tokens, head_dim, k_stride);
+        load_tile<VALUE, ROWS, THREADS>(v_tile + side * V_TILE, values, block * ROWS, tokens, value_dim, v_stride);
+    };
+    load(block_begin, 0);
     ptx::commit_copies();
 
     float acc[HEAD / 8][4] = {};
     const float scale2 = scale * LOG2_E;
     for (int block = block_begin; block < block_end; block++) {
-        const uint32_t side = (block - block_begin) % 2, ks = k_tile + side * K_TILE, vs = v_tile + side * V_TILE;
+        const uint32_t side = (block - block_begin) % BUFFERS, ks = k_tile + side * K_TILE, vs = v_tile + side * V_TILE;
         ptx::wait_copies<0>();
         __syncthreads();
-        if (block + 1 < block_end) {
-            load_tile<HEAD, ROWS, THREADS>(k_tile + (side ^ 1) * K_TILE, keys, (block + 1) * ROWS, tokens, head_dim, k_stride);
-            load_tile<VALUE, ROWS, THREADS>(v_tile + (side ^ 1) * V_TILE, values, (block + 1) * ROWS, tokens, value_dim, v_stride);
-        }
+        if (BUFFERS == 2 && block + 1 < block_end) load(block + 1, side ^ 1);
         ptx::commit_copies();
 #pragma unroll 1
         for (int part = 0; part < ROWS; part += AT_A_TIME) {
@@ -268,10 +267,12 @@ __device__ __forceinline__ void backward_queries(const bf16* d_out, const bf16* 
                 }
 #pragma unroll
             for (int j = 0; j < AT_A_TIME / 16; j++) {
-                const uint32_t fd[4] = {pack(dp[2 * j][0], dp[2 * j][1]), pack(dp[2 * j][2], dp[2 * j][3]),
-                                        pack(dp[2 * j + 1][0], dp[2 * j + 1][1]), pack(dp[2 * j + 1][2], dp[2 * j + 1][3])};
-                multiply_columns<HEAD>(acc, fd, ks, part + j * 16);
+                multiply_columns<HEAD>(acc, pack_left(dp[2 * j], dp[2 * j + 1]), ks, part + j * 16);
             }
+        }
+        if (BUFFERS == 1 && block + 1 < block_end) {
+            __syncthreads();                                  // all have read the only buffer
+            load(block + 1, 0);
         }
     }
     store_rows<HEAD>(q_tile + warp * 16 * HEAD * 2, acc, scale, scale, dq + head * head_dim, q0 + warp * 16, tokens, head_dim, q_stride);
@@ -279,31 +280,31 @@ __device__ __forceinline__ void backward_queries(const bf16* d_out, const bf16* 
 
 }  // namespace attention
 
-#define PASS_OVER_KEYS(NAME, HEAD, VALUE, ROWS, DK, DV)                                                                                            \
-    extern "C" __global__ void __launch_bounds__(ATTENTION_BACKWARD_THREADS)                                                                      \
-    attention_backward_##NAME##_##HEAD(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,      \
-                                       const int* first_key, const int* last_query, bf16* dk, bf16* dv, float* partials, int tokens, int heads,   \
-                                       int kv_heads, int head_dim, int value_dim, float scale) {                                                  \
-        attention::backward_keys<HEAD, VALUE, ROWS, DK, DV>(d_out, q, k, v, lse, delta, first_key, last_query, dk, dv, partials, tokens, heads,   \
-                                                            kv_heads, head_dim, value_dim, scale);                                                \
+#define PASS_OVER_KEYS(NAME, HEAD, VALUE, OWN, ROWS, DK, DV)                                                                                               \
+    extern "C" __global__ void __launch_bounds__(attention::OWN * 2)                                                                                       \
+    attention_backward_##NAME##_##HEAD(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,               \
+                                       const int* first_key, const int* last_query, bf16* dk, bf16* dv, float* partials, int tokens, int heads,            \
+                                       int kv_heads, int head_dim, int value_dim, float scale) {                                                           \
+        attention::backward_keys<HEAD, VALUE, attention::OWN, attention::ROWS, DK, DV>(d_out, q, k, v, lse, delta, first_key, last_query, dk,              \
+                                                                                       dv, partials, tokens, heads, kv_heads, head_dim, value_dim, scale); \
     }
-PASS_OVER_KEYS(keys, 64, 64, 64, true, true)
-PASS_OVER_KEYS(keys, 128, 128, 64, true, true)
-PASS_OVER_KEYS(keys, 192, 128, ATTENTION_192_BACKWARD_ROWS, true, true)
-PASS_OVER_KEYS(keys, 256, 256, ATTENTION_256_BACKWARD_ROWS, true, false)
-PASS_OVER_KEYS(values, 256, 256, ATTENTION_256_BACKWARD_ROWS, false, true)
+PASS_OVER_KEYS(keys, 64, 64, OWN, ROWS_64, true, true)
+PASS_OVER_KEYS(keys, 128, 128, OWN, ROWS_128, true, true)
+PASS_OVER_KEYS(keys, 192, 128, OWN, ROWS_192, true, true)
+PASS_OVER_KEYS(keys, 256, 256, OWN_256, ROWS_256, true, false)
+PASS_OVER_KEYS(values, 256, 256, OWN_256, ROWS_256, false, true)
 #undef PASS_OVER_KEYS
 
-#define PASS_OVER_QUERIES(HEAD, VALUE, ROWS)                                                                                                      \
-    extern "C" __global__ void __launch_bounds__(ATTENTION_BACKWARD_THREADS)                                                                      \
-    attention_backward_queries_##HEAD(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,       \
-                                      const int* first_key, bf16* dq, int tokens, int heads, int kv_heads, int head_dim, int value_dim,           \
-                                      float scale) {                                                                                              \
-        attention::backward_queries<HEAD, VALUE, ROWS>(d_out, q, k, v, lse, delta, first_key, dq, tokens, heads, kv_heads, head_dim, value_dim,   \
-                                                       scale);                                                                                    \
+#define PASS_OVER_QUERIES(HEAD, VALUE, OWN, ROWS)                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(attention::OWN * 2)                                                                                       \
+    attention_backward_queries_##HEAD(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,                \
+                                      const int* first_key, bf16* dq, int tokens, int heads, int kv_heads, int head_dim, int value_dim,                    \
+                                      float scale) {                                                                                                       \
+        attention::backward_queries<HEAD, VALUE, attention::OWN, attention::ROWS>(d_out, q, k, v, lse, delta, first_key, dq, tokens, heads,                \
+                                                                                  kv_heads, head_dim, value_dim, scale);                                   \
     }
-PASS_OVER_QUERIES(64, 64, 64)
-PASS_OVER_QUERIES(128, 128, 64)
-PASS_OVER_QUERIES(192, 128, ATTENTION_192_BACKWARD_ROWS)
-PASS_OVER_QUERIES(256, 256, ATTENTION_256_BACKWARD_ROWS)
+PASS_OVER_QUERIES(64, 64, OWN, ROWS_64)
+PASS_OVER_QUERIES(128, 128, OWN, ROWS_128)
+PASS_OVER_QUERIES(192, 128, OWN, ROWS_192)
+PASS_OVER_QUERIES(256, 256, OWN_256, ROWS_256)
 #undef PASS_OVER_QUERIES

@@ -6,9 +6,9 @@
  * Requires  head_dim at most HEAD and value_dim at most VALUE: 64 and 64, 128 and 128, 192 and 128, 256 and 256; multiples of 8 for speed
  *           Accumulates fp32; probabilities bf16
  * Launch    bounds: grid ceil(tokens / FLAT_THREADS), block FLAT_THREADS
- *           forward: grid (ceil(tokens / QUERIES), heads), block 2 QUERIES, dynamic shared (QUERIES HEAD + 2 KEYS (HEAD + VALUE)) * 2 bytes;
+ *           forward: grid (ceil(tokens / QUERIES), heads), block 2 QUERIES, dynamic shared (QUERIES HEAD + BUFFERS KEYS (HEAD + VALUE)) * 2 bytes;
  *           QUERIES and KEYS are ATTENTION_FORWARD_QUERIES and ATTENTION_KEYS, beyond 128 columns ATTENTION_WIDE_QUERIES and ATTENTION_WIDE_KEYS:
- *           at most 96 KiB, which every device from 8.0 on has
+ *           at most 96 KiB, which every device from 8.0 on has, and with one buffer 64 KiB, which those of 7.5 have
  * Bound by  mma.sync      Source  Dao 2023, FlashAttention-2, section 3.1      Twin  CudaAttention.java */
 #include "attention.cuh"
 
@@ -30,7 +30,7 @@ namespace attention {
 
 // Adds to the scores of 16 queries and keys 16 n .., 16 n + 8 .. what columns 16 i .. 16 i + 15 give.
 template <int HEAD>
-__device__ __forceinline__ void score(float (&even)[4], float (&odd)[4], const uint32_t (&fq)[4], uint32_t keys, int n, int i) {
+__device__ __forceinline__ void score(float (&even)[4], float (&odd)[4], const ptx::Left& fq, uint32_t keys, int n, int i) {
     uint32_t fk[4];
     right<HEAD>(fk, keys, n * 16, i);
     ptx::multiply_add(even, fq, fk[0], fk[1]);
@@ -45,7 +45,7 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
     constexpr uint32_t K_TILE = KEYS * HEAD * 2, V_TILE = KEYS * VALUE * 2;
     static_assert(VALUE <= HEAD, "the output leaves through the tile of queries");
     extern __shared__ __align__(128) uint8_t dynamic[];
-    const uint32_t q_tile = ptx::shared_address(dynamic), k_tile = q_tile + QUERIES * HEAD * 2, v_tile = k_tile + 2 * K_TILE;
+    const uint32_t q_tile = ptx::shared_address(dynamic), k_tile = q_tile + QUERIES * HEAD * 2, v_tile = k_tile + BUFFERS * K_TILE;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, head = blockIdx.y, kv_head = head / (heads / kv_heads);
     const int q0 = (gridDim.x - 1 - blockIdx.x) * QUERIES;    // the longest first
     const long long q_stride = static_cast<long long>(heads) * head_dim, k_stride = static_cast<long long>(kv_heads) * head_dim;
@@ -62,25 +62,25 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
     const int see_all = first_key[last];                      // from here on every row of the tile sees every key, up to the diagonal
 
     load_tile<HEAD, QUERIES, THREADS>(q_tile, q, q0, tokens, head_dim, q_stride);
-    load_tile<HEAD, KEYS, THREADS>(k_tile, k, block_begin * KEYS, tokens, head_dim, k_stride);
-    load_tile<VALUE, KEYS, THREADS>(v_tile, v, block_begin * KEYS, tokens, value_dim, v_stride);
+    auto load = [&](int block, uint32_t side) {
+        load_tile<HEAD, KEYS, THREADS>(k_tile + side * K_TILE, k, block * KEYS, tokens, head_dim, k_stride);
+        load_tile<VALUE, KEYS, THREADS>(v_tile + side * V_TILE, v, block * KEYS, tokens, value_dim, v_stride);
+    };
+    load(block_begin, 0);
     ptx::commit_copies();
 
-    uint32_t kept[KEEP ? HEAD / 16 : 1][4];
+    ptx::Left kept[KEEP ? HEAD / 16 : 1];
     float acc[VALUE / 8][4] = {}, maximum[2] = {-INFINITY, -INFINITY}, total[2] = {};
     const float scale2 = scale * LOG2_E;
     for (int block = block_begin; block < block_end; block++) {
-        const uint32_t side = (block - block_begin) % 2, k_now = k_tile + side * K_TILE, v_now = v_tile + side * V_TILE;
+        const uint32_t side = (block - block_begin) % BUFFERS, k_now = k_tile + side * K_TILE, v_now = v_tile + side * V_TILE;
         ptx::wait_copies<0>();
         __syncthreads();
         if (KEEP && block == block_begin) {
 #pragma unroll
-            for (int i = 0; i < HEAD / 16; i++) left<HEAD>(kept[i], q_tile, warp * 16, i);
+            for (int i = 0; i < HEAD / 16; i++) kept[i] = left<HEAD>(q_tile, warp * 16, i);
         }
-        if (block + 1 < block_end) {
-            load_tile<HEAD, KEYS, THREADS>(k_tile + (side ^ 1) * K_TILE, k, (block + 1) * KEYS, tokens, head_dim, k_stride);
-            load_tile<VALUE, KEYS, THREADS>(v_tile + (side ^ 1) * V_TILE, v, (block + 1) * KEYS, tokens, value_dim, v_stride);
-        }
+        if (BUFFERS == 2 && block + 1 < block_end) load(block + 1, side ^ 1);
         ptx::commit_copies();
 
         float s[KEYS / 8][4] = {};
@@ -92,8 +92,7 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
         } else {
 #pragma unroll
             for (int i = 0; i < HEAD / 16; i++) {
-                uint32_t fq[4];
-                left<HEAD>(fq, q_tile, warp * 16, i);
+                const ptx::Left fq = left<HEAD>(q_tile, warp * 16, i);
 #pragma unroll
                 for (int n = 0; n < KEYS / 16; n++) score<HEAD>(s[n * 2], s[n * 2 + 1], fq, k_now, n, i);
             }
@@ -132,8 +131,7 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
             }
 #pragma unroll
         for (int j = 0; j < KEYS / 16; j++) {                 // 16 keys: two accumulator tiles are one left operand
-            const uint32_t fp[4] = {pack(s[2 * j][0], s[2 * j][1]), pack(s[2 * j][2], s[2 * j][3]),
-                                    pack(s[2 * j + 1][0], s[2 * j + 1][1]), pack(s[2 * j + 1][2], s[2 * j + 1][3])};
+            const ptx::Left fp = pack_left(s[2 * j], s[2 * j + 1]);
 #pragma unroll
             for (int n = 0; n < VALUE / 16; n++) {
                 uint32_t fv[4];
@@ -141,6 +139,10 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
                 ptx::multiply_add(acc[n * 2], fp, fv[0], fv[1]);
                 ptx::multiply_add(acc[n * 2 + 1], fp, fv[2], fv[3]);
             }
+        }
+        if (BUFFERS == 1 && block + 1 < block_end) {
+            __syncthreads();                                  // all have read the only buffer
+            load(block + 1, 0);
         }
     }
 
@@ -172,7 +174,7 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
                                                              value_dim, scale);                                                                   \
     }
 ATTENTION_FORWARD(64, 64, ATTENTION_FORWARD_QUERIES, ATTENTION_KEYS, true)
-ATTENTION_FORWARD(128, 128, ATTENTION_FORWARD_QUERIES, ATTENTION_KEYS, true)
+ATTENTION_FORWARD(128, 128, ATTENTION_FORWARD_QUERIES, ATTENTION_KEYS, !ptx::TURING)
 ATTENTION_FORWARD(192, 128, ATTENTION_WIDE_QUERIES, ATTENTION_WIDE_KEYS, false)
 ATTENTION_FORWARD(256, 256, ATTENTION_WIDE_QUERIES, ATTENTION_WIDE_KEYS, false)
 #undef ATTENTION_FORWARD

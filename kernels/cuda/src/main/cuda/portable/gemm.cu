@@ -121,19 +121,24 @@ __device__ __forceinline__ void multiply(const Product& p) {
     float acc[M16][N16 * 2][4] = {};
     auto step = [&](int stage, int k16) {
         const uint32_t a = shared + stage * STAGE, b = a + A_BYTES;
-        uint32_t fa[M16][4];
+        ptx::Left fa[M16];
 #pragma unroll
-        for (int m = 0; m < M16; m++) ptx::load_matrices(fa[m], a + deep((wm * M16 + m) * 16 + (lane & 15), k16 * 2 + lane / 16));
+        for (int m = 0; m < M16; m++) {
+            uint32_t raw[4];
+            ptx::load_matrices(raw, a + deep((wm * M16 + m) * 16 + (lane & 15), k16 * 2 + lane / 16));
+            fa[m] = raw;
+        }
 #pragma unroll
         for (int n = 0; n < N16; n++) {
             uint32_t fb[4];
             const int block = wn * N16 + n;
             if constexpr (TRANSPOSED) ptx::load_matrices_transposed(fb, b + wide<COLUMNS>(k16 * 16 + (lane & 15), block * 2 + lane / 16));
             else ptx::load_matrices(fb, b + deep(block * 16 + (lane & 7) + lane / 16 * 8, k16 * 2 + (lane >> 3 & 1)));
+            const ptx::Right even(fb[0], fb[1]), odd(fb[2], fb[3]);
 #pragma unroll
             for (int m = 0; m < M16; m++) {
-                ptx::multiply_add(acc[m][n * 2], fa[m], fb[0], fb[1]);
-                ptx::multiply_add(acc[m][n * 2 + 1], fa[m], fb[2], fb[3]);
+                ptx::multiply_add(acc[m][n * 2], fa[m], even);
+                ptx::multiply_add(acc[m][n * 2 + 1], fa[m], odd);
             }
         }
     };
@@ -240,7 +245,7 @@ __device__ __forceinline__ void multiply(const Product& p) {
 }  // namespace gemm
 
 #define GEMM(NAME, RESIDENT, COLUMNS, WARPS_M, WARPS_N, TRANSPOSED)                                                          \
-    extern "C" __global__ void __launch_bounds__(GEMM_THREADS, RESIDENT)                                                     \
+    extern "C" __global__ void __launch_bounds__(GEMM_THREADS, ptx::TURING ? 1 : RESIDENT)                                   \
     gemm_##NAME(const __grid_constant__ gemm::Product p) {                                                                   \
         gemm::multiply<COLUMNS, WARPS_M, WARPS_N, TRANSPOSED, true>(p);                                                      \
     }                                                                                                                        \

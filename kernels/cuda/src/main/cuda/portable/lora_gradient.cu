@@ -286,18 +286,22 @@ __device__ __forceinline__ void sum(const Call& p) {
         const uint32_t from_x = shared + s % STAGES * STAGE, from_z = from_x + X_BYTES;
 #pragma unroll
         for (int k16 = 0; k16 < ROWS / 16; k16++) {
-            uint32_t fx[2][4];                                // X^T: features are the rows of the product
+            ptx::Left fx[2];                                  // X^T: features are the rows of the product
 #pragma unroll
-            for (int m = 0; m < 2; m++)
-                ptx::load_matrices_transposed(fx[m], from_x + x_at(k16 * 16 + (lane & 7) + lane / 16 * 8, (warp * 2 + m) * 2 + (lane >> 3 & 1)));
+            for (int m = 0; m < 2; m++) {
+                uint32_t raw[4];
+                ptx::load_matrices_transposed(raw, from_x + x_at(k16 * 16 + (lane & 7) + lane / 16 * 8, (warp * 2 + m) * 2 + (lane >> 3 & 1)));
+                fx[m] = raw;
+            }
 #pragma unroll
             for (int n = 0; n < RANK / 16; n++) {
                 uint32_t fz[4];
                 ptx::load_matrices_transposed(fz, from_z + z_at<RANK>(k16 * 16 + (lane & 15), n * 2 + lane / 16));
+                const ptx::Right even(fz[0], fz[1]), odd(fz[2], fz[3]);
 #pragma unroll
                 for (int m = 0; m < 2; m++) {
-                    ptx::multiply_add(acc[m][n * 2], fx[m], fz[0], fz[1]);
-                    ptx::multiply_add(acc[m][n * 2 + 1], fx[m], fz[2], fz[3]);
+                    ptx::multiply_add(acc[m][n * 2], fx[m], even);
+                    ptx::multiply_add(acc[m][n * 2 + 1], fx[m], odd);
                 }
             }
         }

@@ -127,15 +127,19 @@ __device__ __forceinline__ void multiply(const Product& p) {
     for (int step = 0; step < own_steps; step += AHEAD) {
 #pragma unroll
         for (int slot = 0; slot < AHEAD; slot++) {
+            ptx::Left early[M16], late[M16];
+#pragma unroll
+            for (int m = 0; m < M16; m++) {
+                const uint4 a = x[slot][m][0], b = x[slot][m][1];
+                early[m] = {{a.x, b.x, a.y, b.y}}, late[m] = {{a.z, b.z, a.w, b.w}};
+            }
 #pragma unroll
             for (int j = 0; j < N8; j++) {
-                const uint32_t w[4] = {columns[slot].pair(j, 0), columns[slot].pair(j, 1), columns[slot].pair(j, 2), columns[slot].pair(j, 3)};
+                const ptx::Right upper(columns[slot].pair(j, 0), columns[slot].pair(j, 1)), lower(columns[slot].pair(j, 2), columns[slot].pair(j, 3));
 #pragma unroll
                 for (int m = 0; m < M16; m++) {
-                    const uint4 a = x[slot][m][0], b = x[slot][m][1];
-                    const uint32_t early[4] = {a.x, b.x, a.y, b.y}, late[4] = {a.z, b.z, a.w, b.w};
-                    ptx::multiply_add(sums[m][j], early, w[0], w[1]);
-                    ptx::multiply_add(sums[m][j], late, w[2], w[3]);
+                    ptx::multiply_add(sums[m][j], early[m], upper);
+                    ptx::multiply_add(sums[m][j], late[m], lower);
                 }
             }
             load(slot, step + slot + AHEAD);                  // beyond k: zeros
@@ -183,11 +187,13 @@ __device__ __forceinline__ void multiply(const Product& p) {
 }  // namespace lora_z
 
 #define LORA_Z(N, ROWS, WARPS, RESIDENT, AHEAD)                                                                                            \
-    extern "C" __global__ void __launch_bounds__(32 * WARPS, RESIDENT) lora_z_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {    \
-        lora_z::multiply<ROWS / 16, N / 8, WARPS, AHEAD, false>(p);                                                                        \
+    extern "C" __global__ void __launch_bounds__(32 * WARPS, ptx::TURING ? 1 : RESIDENT)                                                   \
+    lora_z_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {                                                                       \
+        lora_z::multiply<ROWS / 16, N / 8, WARPS, ptx::TURING ? 1 : AHEAD, false>(p);                                                      \
     }                                                                                                                                      \
-    extern "C" __global__ void __launch_bounds__(32 * WARPS, RESIDENT) lora_dz_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {   \
-        lora_z::multiply<ROWS / 16, N / 8, WARPS, AHEAD, true>(p);                                                                         \
+    extern "C" __global__ void __launch_bounds__(32 * WARPS, ptx::TURING ? 1 : RESIDENT)                                                   \
+    lora_dz_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {                                                                      \
+        lora_z::multiply<ROWS / 16, N / 8, WARPS, ptx::TURING ? 1 : AHEAD, true>(p);                                                       \
     }
 // Few rows: blocks of fewer rows, each with more warps. Many: what is read of M serves more rows.
 LORA_Z(8, 32, LORA_Z_FEW_THREADS / 32, 2, 3)

@@ -20,6 +20,7 @@
  * Launch    a warp for OPTIMIZER_BLOCK parameters, block FLAT_THREADS
  * Bound by  memory bandwidth: 8.03 bytes read and 8.03 written a parameter      Twin  CudaOptimizer.java; the CPU's EightBits.java rounds alike */
 #include "../common/tiles.h"
+#include "../common/ptx.cuh"
 #include "adamw.cuh"
 
 namespace lean {
@@ -76,7 +77,7 @@ __device__ __forceinline__ void block(const uint4& gradients, uint4& high, uint4
     adamw_step::split(p[4], p[5], high.z, low.z);
     adamw_step::split(p[6], p[7], high.w, low.w);
 
-    largest = __reduce_max_sync(~0u, largest);
+    largest = ptx::largest_of_warp(largest);
     variance_scale = __uint_as_float(largest << VARIANCE_SHIFT);
     base = max(static_cast<int>(largest) - CODES, LEAST_BASE);
     float ratio = 0.f;
@@ -88,7 +89,7 @@ __device__ __forceinline__ void block(const uint4& gradients, uint4& high, uint4
     }
     variance = make_uint2(bytes(count[0], count[1], count[2], count[3]), bytes(count[4], count[5], count[6], count[7]));
 
-    ratio = __uint_as_float(__reduce_max_sync(~0u, __float_as_uint(ratio)));      // bits of numbers that are not negative order as they do
+    ratio = __uint_as_float(ptx::largest_of_warp(__float_as_uint(ratio)));      // bits of numbers that are not negative order as they do
     const float steps = ratio < LEAST_RATIO ? 0.f : MEAN_STEPS / ratio;
     mean_scale = ratio < LEAST_RATIO ? 0.f : ratio;
     uint32_t codes[8];

@@ -1,4 +1,4 @@
-/* The portable backend in one translation unit: every kernel for compute capability 8.0 and newer. */
+/* The portable backend in one translation unit: every kernel for compute capability 7.5 and newer. */
 #include "elementwise.cu"
 #include "column_runs.cu"
 #include "convolution.cu"

@@ -17,6 +17,6 @@ public final class DryGpu {
     }
 
     private static Backend open(String name, boolean hopper) {
-        return new CudaBackend(name, Device.dry(new Gpu(0, "NVIDIA H200", 90, 132, 141L << 30, 13000), hopper));
+        return new CudaBackend(name, Device.dry(new Gpu(0, "NVIDIA H200", 90, 132, 227 << 10, 141L << 30, 13000), hopper));
     }
 }

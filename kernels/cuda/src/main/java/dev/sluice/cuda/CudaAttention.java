@@ -9,9 +9,6 @@ import java.util.List;
 
 /// Twin of `attention_forward.cu` and `attention_backward.cu`, which take every head that [HopperAttention] does not.
 final class CudaAttention implements AttentionOps {
-    private static final int KEYS = TileSizes.of("ATTENTION_KEYS");
-    private static final int BACKWARD_QUERIES = TileSizes.of("ATTENTION_BACKWARD_QUERIES");
-    private static final int BACKWARD_THREADS = TileSizes.of("ATTENTION_BACKWARD_THREADS");
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int ROW_THREADS = TileSizes.of("ROW_THREADS");
     private static final long BLOCKS_PER_MULTIPROCESSOR = 8;
@@ -28,7 +25,7 @@ final class CudaAttention implements AttentionOps {
         int tokens = check(operation, q, k, v, segments, shape);
         out.require(operation, DType.BFLOAT16, tokens, shape.heads(), shape.valueDim());
         lse.require(operation, DType.FLOAT32, tokens, shape.heads());
-        var width = AttentionWidth.of(operation, shape);
+        var width = AttentionWidth.of(operation, shape, device.turing());
         try (var own = scratch.child("attention.forward")) {
             var bounds = bounds(segments, shape, own);
             if (HopperAttention.suits(device, shape)) {
@@ -54,7 +51,7 @@ final class CudaAttention implements AttentionOps {
         dq.require(operation, DType.BFLOAT16, q.shape());
         dk.require(operation, DType.BFLOAT16, k.shape());
         dv.require(operation, DType.BFLOAT16, v.shape());
-        var width = AttentionWidth.of(operation, shape);
+        var width = AttentionWidth.of(operation, shape, device.turing());
         try (var own = scratch.child("attention.backward")) {
             var bounds = bounds(segments, shape, own);
             if (HopperAttention.suits(device, shape)) {
@@ -64,14 +61,15 @@ final class CudaAttention implements AttentionOps {
             var delta = own.allocate("delta", DType.FLOAT32, tokens, shape.heads());
             device.launch("attention_delta").grid(Math.ceilDiv(delta.elements(), ROW_THREADS / 32)).block(ROW_THREADS)
                     .pointer(dOut).pointer(out).pointer(delta).int64(delta.elements()).int32(shape.valueDim()).run();
-            int shares = shares(Math.ceilDiv(tokens, KEYS), shape);
+            int tiles = Math.ceilDiv(tokens, width.own());
+            int shares = shares(tiles, shape);
             var partials = shares == 1 ? null : own.allocate("partials", DType.FLOAT32, shares, dk.elements() + dv.elements());
             for (String pass : width.apart() ? List.of("keys", "values") : List.of("keys")) {
-                sizes(pass(pass, width, Math.ceilDiv(tokens, KEYS), shape.kvHeads(), shares)
+                sizes(pass(pass, width, tiles, shape.kvHeads(), shares)
                         .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey())
                         .pointer(bounds.lastQuery()).pointer(dk).pointer(dv).pointer(partials), tokens, shape);
             }
-            sizes(pass("queries", width, Math.ceilDiv(tokens, BACKWARD_QUERIES), shape.heads(), 1)
+            sizes(pass("queries", width, tiles, shape.heads(), 1)
                     .pointer(dOut).pointer(q).pointer(k).pointer(v).pointer(lse).pointer(delta).pointer(bounds.firstKey())
                     .pointer(dq), tokens, shape);
             if (partials != null) {
@@ -98,7 +96,7 @@ final class CudaAttention implements AttentionOps {
     }
 
     private Launch pass(String over, AttentionWidth width, int tiles, int heads, int shares) {
-        return device.launch("attention_backward_" + over + "_" + width.key()).grid(tiles, heads, shares).block(BACKWARD_THREADS)
+        return device.launch("attention_backward_" + over + "_" + width.key()).grid(tiles, heads, shares).block(width.backwardThreads())
                 .sharedBytes(width.backwardBytes());
     }
 

@@ -18,10 +18,10 @@ final class CudaDriver {
     static final int MINIMUM_DRIVER = 13_000;
     /// The least memory for which training anything makes sense.
     private static final long MINIMUM_MEMORY = 2L << 30;
-    private static final int BFLOAT16_CAPABILITY = 80;
     private static final int MULTIPROCESSORS = 16;
     private static final int CAPABILITY_MAJOR = 75;
     private static final int CAPABILITY_MINOR = 76;
+    private static final int SHARED_BYTES_OF_BLOCK = 97;
 
     private static final Path RELEASE = Path.of("/sys/module/nvidia/version");
 
@@ -102,8 +102,8 @@ final class CudaDriver {
                 "cuDeviceTotalMem");
         int capability = 10 * attribute(library, arena, CAPABILITY_MAJOR, handle)
                 + attribute(library, arena, CAPABILITY_MINOR, handle);
-        return new Gpu(0, name.getString(0), capability, attribute(library, arena, MULTIPROCESSORS, handle), bytes.get(JAVA_LONG, 0),
-                driver);
+        return new Gpu(0, name.getString(0), capability, attribute(library, arena, MULTIPROCESSORS, handle),
+                attribute(library, arena, SHARED_BYTES_OF_BLOCK, handle), bytes.get(JAVA_LONG, 0), driver);
     }
 
     private static int attribute(DriverLibrary library, Arena arena, int which, int device) {
@@ -144,12 +144,13 @@ final class CudaDriver {
     }
 
     static Availability suits(KernelImage image, Gpu gpu) {
-        if (gpu.capability() < BFLOAT16_CAPABILITY) {
-            return new Availability.Unavailable(gpu.describe() + ": it has no bf16 tensor cores (compute capability 8.0), and float16 "
-                    + "kernels for older cards do not exist yet");
-        }
         if (!image.runsOn(gpu.capability())) {
             return new Availability.Unavailable(gpu.describe() + ": the " + image.name() + " kernels need " + image.requirement());
+        }
+        int shared = AttentionWidth.mostBytes(Gpu.turing(gpu.capability()));
+        if (gpu.sharedBytes() < shared) {
+            return new Availability.Unavailable(gpu.describe() + ": its blocks may have " + gpu.sharedBytes()
+                    + " bytes of shared memory, the kernels need " + shared);
         }
         if (gpu.memoryBytes() < MINIMUM_MEMORY) {
             return new Availability.Unavailable(gpu.describe() + ": training needs at least " + (MINIMUM_MEMORY >> 30) + " GiB");

@@ -25,6 +25,9 @@ final class Device implements AutoCloseable {
     private static final int DEFAULT_SHARED_BYTES = 48 * 1024;
     /// Counters for blocks that share a sum.
     static final int ARRIVALS = 1 << 16;
+    private static final int TURING_SHARED_BYTES = 64 * 1024;
+    private static final int PTX_VERSION = 5;
+    private static final String ANY_KERNEL = "attention_bounds";
 
     private final DriverLibrary library;
     private final Gpu gpu;
@@ -40,6 +43,7 @@ final class Device implements AutoCloseable {
     private final TensorMaps tensorMaps;
     private final TileCounter drawnTiles;
     private final TileCounter arrivals;
+    private final boolean turing;
     private final KernelTimes times = KernelTimes.WANTED ? new KernelTimes(stream) : null;
     private boolean recording;
     private boolean open = true;
@@ -98,6 +102,7 @@ final class Device implements AutoCloseable {
         }
         JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING);
         JCudaDriver.cuStreamCreate(copyStream, CUstream_flags.CU_STREAM_NON_BLOCKING);
+        turing = Gpu.turing(compiledFor());
         fault = new Fault();
         tensorMaps = hopper() ? new TensorMaps(library) : null;
         drawnTiles = hopper() ? new TileCounter(1) : null;
@@ -110,6 +115,7 @@ final class Device implements AutoCloseable {
     private Device(Gpu gpu, boolean hopper) {
         this.library = null;
         this.gpu = gpu;
+        this.turing = Gpu.turing(gpu.capability());
         this.fault = null;
         this.drawnTiles = null;
         this.arrivals = null;
@@ -143,6 +149,23 @@ final class Device implements AutoCloseable {
     /// Whether the Hopper kernels are loaded.
     boolean hopper() {
         return modules.containsKey(HopperProvider.NAME);
+    }
+
+    /// Whether the portable kernels are those for cards before compute capability 8.0. What they were compiled for decides: a newer card runs
+    /// them too, from PTX.
+    boolean turing() {
+        return turing;
+    }
+
+    private int compiledFor() {
+        int[] version = new int[1];
+        JCudaDriver.cuFuncGetAttribute(version, PTX_VERSION, find(ANY_KERNEL).function);
+        return version[0];
+    }
+
+    /// What a block may have; kernels for older cards keep to what those have wherever they run.
+    private int sharedLimit() {
+        return turing && !hopper() ? Math.min(gpu.sharedBytes(), TURING_SHARED_BYTES) : gpu.sharedBytes();
     }
 
     TensorMaps tensorMaps() {
@@ -199,6 +222,9 @@ final class Device implements AutoCloseable {
     void run(Kernel kernel, String detail, DriverLibrary.Shape shape, MemorySegment arguments) {
         if (dry()) {
             return;
+        }
+        if (shape.sharedBytes() > sharedLimit()) {
+            throw new CudaException("launch " + kernel.name + " " + shape, "a block may have " + sharedLimit() + " bytes of shared memory");
         }
         if (shape.sharedBytes() > kernel.sharedBytes) {
             JCudaDriver.cuFuncSetAttribute(kernel.function, DYNAMIC_SHARED_BYTES, shape.sharedBytes());

@@ -5,8 +5,8 @@ import dev.sluice.compute.Backend;
 import dev.sluice.compute.BackendProvider;
 import java.util.List;
 
-/// Any NVIDIA GPU with bf16 tensor cores: compute capability 8.0 and newer. Cards of 7.5 have none; they need float16 kernels with
-/// loss scaling, which do not exist yet, and the probe says so.
+/// Any NVIDIA GPU from compute capability 7.5 (T4) on. Cards of 7.5 have no bf16 tensor cores: their products go through float16, scaled row by
+/// row so that nothing is lost, and everything is stored as on newer cards.
 public final class PortableProvider implements BackendProvider {
     static final String NAME = "portable";
 

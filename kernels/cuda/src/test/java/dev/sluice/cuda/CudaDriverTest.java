@@ -13,11 +13,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /// Reasons why a GPU cannot be used.
 class CudaDriverTest {
-    private static final KernelImage PORTABLE = new KernelImage("portable", new int[] {80, 86, 90, 120}, false, 80);
+    private static final KernelImage PORTABLE = new KernelImage("portable", new int[] {75, 80, 86, 90, 120}, false, 80);
     private static final KernelImage HOPPER = new KernelImage("hopper", new int[] {90}, true, Integer.MAX_VALUE);
 
     private static Gpu gpu(int capability, long gib) {
-        return new Gpu(0, "Card", capability, 100, gib << 30, 13_000);
+        return new Gpu(0, "Card", capability, 100, (capability < 80 ? 64 : 99) << 10, gib << 30, 13_000);
     }
 
     @Test
@@ -47,7 +47,7 @@ class CudaDriverTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"75,portable,bf16", "70,portable,bf16", "89,hopper,exactly [90]", "100,hopper,exactly [90]"})
+    @CsvSource({"70,portable,75", "72,portable,75", "75,hopper,exactly [90]", "89,hopper,exactly [90]", "100,hopper,exactly [90]"})
     void cardWithoutKernelsIsAReason(int capability, String image, String reason) {
         var kernels = image.equals("portable") ? PORTABLE : HOPPER;
         var answer = assertInstanceOf(Availability.Unavailable.class, CudaDriver.suits(kernels, gpu(capability, 16)));
@@ -61,8 +61,16 @@ class CudaDriverTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"80", "87", "89", "90", "103", "120", "121"})
-    void portableRunsFromAmpereOn(int capability) {
+    @CsvSource({"75", "80"})
+    void tooLittleSharedMemoryIsAReason(int capability) {
+        var card = new Gpu(0, "Card", capability, 100, 48 << 10, 16L << 30, 13_000);
+        var answer = assertInstanceOf(Availability.Unavailable.class, CudaDriver.suits(PORTABLE, card));
+        assertTrue(answer.reason().contains("49152 bytes of shared memory"), answer.reason());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"75", "80", "87", "89", "90", "103", "120", "121"})
+    void portableRunsFromTuringOn(int capability) {
         assertInstanceOf(Availability.Available.class, CudaDriver.suits(PORTABLE, gpu(capability, 16)));
     }
 

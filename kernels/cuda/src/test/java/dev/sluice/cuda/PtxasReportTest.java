@@ -22,6 +22,9 @@ class PtxasReportTest {
     private static final Map<String, Integer> ALLOWED_SPILLS = Map.of(
             // One word outside the loop on 8.x: ptxas aims at three blocks a multiprocessor.
             "attention_forward_64", 4);
+    /// What more they may have on devices before 8.0, whose products carry two powers of two a row and column: few words, but for the widest LoRA.
+    private static final Map<String, Integer> ALLOWED_SPILLS_ON_TURING = Map.of("attention_backward_keys_64", 4, "attention_backward_keys_128", 4,
+            "gemm_nt", 8, "gemm_nn", 4, "gemm_nn_any", 4, "lora_z_64_64", 44, "lora_dz_64_64", 80);
 
     private static final Pattern KERNEL = Pattern.compile("Compiling entry function '(\\w+)' for '(\\w+)'");
     private static final Pattern SPILL = Pattern.compile("(\\d+) bytes spill stores");
@@ -32,6 +35,10 @@ class PtxasReportTest {
         Path file = Path.of("target", "ptxas", image + ".log");
         assumeTrue(Files.exists(file), "nvcc was not on the PATH of this build");
         return Files.readAllLines(file);
+    }
+
+    private static int allowed(String kernel, String device) {
+        return Math.max(ALLOWED_SPILLS.getOrDefault(kernel, 0), device.equals("sm_75") ? ALLOWED_SPILLS_ON_TURING.getOrDefault(kernel, 0) : 0);
     }
 
     private static List<Spill> spills(List<String> report) {
@@ -45,7 +52,7 @@ class PtxasReportTest {
                 device = entry.group(2);
             }
             var spill = SPILL.matcher(line);
-            if (spill.find() && Integer.parseInt(spill.group(1)) > ALLOWED_SPILLS.getOrDefault(kernel, 0)) {
+            if (spill.find() && Integer.parseInt(spill.group(1)) > allowed(kernel, device)) {
                 spills.add(new Spill(kernel, device, Integer.parseInt(spill.group(1))));
             }
         }
