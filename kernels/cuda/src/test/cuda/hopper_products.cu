@@ -1,29 +1,34 @@
-/* Checks and times the Hopper matrix products: gemm.cu, pingpong.cu.
+/* Checks and times the Hopper matrix products: expert_gemm.cu, gemm.cu, pingpong.cu.
  *   nvcc -std=c++17 -O3 -gencode arch=compute_90a,code=sm_90a hopper_products.cu -o products
- *   products check | products check-small (for compute-sanitizer) | products time | products time-bands
+ *   products check | products check-small (for compute-sanitizer) | products time [MODEL] | products time-bands [MODEL]
  * Check it with -DBOUNDED_WAITS first: a wait that never ends traps then. With it ptxas serialises some products, so times need the other build. */
 #include "harness.cuh"
+#include "../../main/cuda/hopper/expert_gemm.cu"
 #include "../../main/cuda/hopper/gemm.cu"
 #include "../../main/cuda/hopper/pingpong.cu"
 
 using Size = cuuint64_t;
 
-// Routed rows: how many each expert owns, in row order, and the token of each row. One expert without tiles: a dense matrix.
+// Routed rows: how many each expert owns, in row order, and the token of each row. One expert may also be a dense matrix.
 struct World {
     int experts, tokens, rows;
     bool dense;
     std::vector<int> expert_of, token_of, scattered;
-    std::vector<int4> tiles;
-    Buffer<int4> tile_buffer;
-    Buffer<int> count, token, expert, scatter;
+    std::vector<int4> pieces;
+    Buffer<int4> piece_buffer;
+    Buffer<int> piece_count, token, expert, scatter;
 
     World(const std::vector<int>& owned, int token_count, bool is_dense = false)
         : experts(owned.size()), tokens(token_count), rows(std::accumulate(owned.begin(), owned.end(), 0)), dense(is_dense),
-          tile_buffer(rows / 128 + owned.size() + 1), count(1), token(rows), expert(rows), scatter(rows) {
+          piece_buffer(rows / EXPERT_GEMM_PIECE + owned.size() + 1), piece_count(1), token(rows), expert(rows), scatter(rows) {
         std::mt19937 random(7);
         int first = 0;
         for (int e = 0; e < experts; first += owned[e++]) {
-            for (int r = 0; r < owned[e]; r += 128) tiles.push_back(make_int4(e, first + r, std::min(128, owned[e] - r), 0));
+            const int units = (owned[e] + 15) / 16, here = (owned[e] + EXPERT_GEMM_PIECE - 1) / EXPERT_GEMM_PIECE;
+            for (int i = 0; i < here; i++) {
+                const int begin = units * i / here * 16;
+                pieces.push_back(make_int4(e, first + begin, std::min(units * (i + 1) / here * 16, owned[e]) - begin, 0));
+            }
             for (int r = 0; r < owned[e]; r++) {
                 expert_of.push_back(e);
                 token_of.push_back(random() % tokens);
@@ -31,17 +36,14 @@ struct World {
             }
         }
         std::shuffle(scattered.begin(), scattered.end(), random);
-        tile_buffer.put(tiles);
-        count.put({static_cast<int>(tiles.size())});
+        piece_buffer.put(pieces);
+        piece_count.put({static_cast<int>(pieces.size())});
         token.put(token_of);
         expert.put(expert_of);
         scatter.put(scattered);
     }
     // limit: how many rows exist, or null
-    grouped::Rows row_tiles(int raster, const int* limit) const {
-        if (dense) return {nullptr, nullptr, limit, rows, 3, raster, 0};
-        return {reinterpret_cast<const grouped::Tile*>(tile_buffer.get()), count.get(), nullptr, rows, 0, raster, 0};
-    }
+    dense::Rows row_tiles(int raster, const int* limit) const { return {limit, rows, 3, raster, 0}; }
 };
 
 // k-major: [experts, n, k] read along k. Otherwise [experts, k, n] read as 64-column slabs.
@@ -49,7 +51,7 @@ CUtensorMap weight_map(const Buffer<number>& w, bool k_major, Size k, Size n, Si
     if (k_major) return tensor_map(w.get(), {k, n, experts}, {k * 2, n * k * 2}, {64, columns, 1});
     return tensor_map(w.get(), {64, k, n / 64, experts}, {n * 2, 128, k * n * 2}, {64, 64, columns / 64, 1});
 }
-CUtensorMap rows_map(const Buffer<number>& a, Size k, Size rows) { return tensor_map(a.get(), {k, rows}, {k * 2}, {64, 64}); }
+CUtensorMap rows_map(const Buffer<number>& a, Size k, Size rows, unsigned height = 64) { return tensor_map(a.get(), {k, rows}, {k * 2}, {64, height}); }
 
 // ---- reference: one thread per output, float64 ----
 
@@ -83,14 +85,18 @@ __global__ void widen(const number* from, float* to, long long count, long long 
 
 // ---- kernels ----
 
-template <int N> using Kernel = void(grouped::Maps<N>, grouped::Product<N>);
-struct Variant { const char* name; Kernel<1>* kernel; bool k_major, gather; unsigned columns; uint32_t shared; };
+template <int N> using Kernel = void(dense::Maps<N>, dense::Product<N>);
+using ExpertKernel = void(expert_gemm::Maps, expert_gemm::Product);
+struct Variant { const char* name; Kernel<1>* kernel; bool k_major, gather; unsigned columns; uint32_t shared; ExpertKernel* experts = nullptr; };
 const uint32_t WIDE = PINGPONG_WIDE_SHARED_BYTES, NARROW = PINGPONG_NARROW_SHARED_BYTES, SHARED = HOPPER_GEMM_SHARED_BYTES;
 const Variant VARIANTS[] = {
+    {"experts_nt", nullptr, true, false, 256, EXPERT_GEMM_SHARED_BYTES, hopper_experts_nt},
+    {"experts_nn", nullptr, false, false, 256, EXPERT_GEMM_SHARED_BYTES, hopper_experts_nn},
+    {"experts_nt_gather", nullptr, true, true, 256, EXPERT_GEMM_SHARED_BYTES, hopper_experts_nt_gather},
+    {"experts_nn_gather", nullptr, false, true, 256, EXPERT_GEMM_SHARED_BYTES, hopper_experts_nn_gather},
     {"gemm_nt", hopper_gemm_nt, true, false, 256, SHARED},
     {"gemm_nn", hopper_gemm_nn, false, false, 256, SHARED},
     {"gemm_nt_gather", hopper_gemm_nt_gather, true, true, 256, SHARED},
-    {"gemm_nn_gather", hopper_gemm_nn_gather, false, true, 256, SHARED},
     {"pingpong_nt_192", hopper_pingpong_nt_192, true, false, 192, WIDE},
     {"pingpong_nn_192", hopper_pingpong_nn_192, false, false, 192, WIDE},
     {"pingpong_nt_128", hopper_pingpong_nt_128, true, false, 128, NARROW},
@@ -128,15 +134,22 @@ struct Problem {
         limit.put({3 + live()});
     }
     int live() const { return rows * 2 / 3; }                 // of a limited product
-    grouped::Layer layer(bool with_bias, int first_column = 0) { return {c.get(), with_bias ? bias.get() : nullptr, BFLOAT16, n, k, n, rank, first_column}; }
+    dense::Layer layer(bool with_bias, int first_column = 0) { return {c.get(), with_bias ? bias.get() : nullptr, BFLOAT16, n, k, n, rank, first_column}; }
     CUtensorMap right(const Buffer<number>& m, bool k_major, int depth, unsigned columns) const { return weight_map(m, k_major, depth, n, world.experts, columns); }
 
     void launch(const Variant& v, const Extras& x, int raster = 8, int blocks = multiprocessors()) {
         const CUtensorMap mw = right(w, v.k_major, k, v.columns);
-        const grouped::Maps<1> maps{{v.gather ? mw : rows_map(a, k, rows)}, {mw}, {rows_map(z, std::max(rank, 8), rows)}, {right(u, v.k_major, std::max(rank, 8), v.columns)}};
-        const grouped::Product<1> p{world.row_tiles(raster, x.limit ? limit.get() : nullptr), a.get(), v.gather ? world.token.get() : nullptr,
+        if (v.experts != nullptr) {
+            const expert_gemm::Maps maps{v.gather ? mw : rows_map(a, k, rows, 32), mw, rows_map(z, std::max(rank, 8), rows, 32), right(u, v.k_major, std::max(rank, 8), v.columns)};
+            const expert_gemm::Product p{reinterpret_cast<const products::Tile*>(world.piece_buffer.get()), world.piece_count.get(), a.get(),
+                                         v.gather ? world.token.get() : nullptr, c.get(), x.bias ? bias.get() : nullptr, drawn().get(), BFLOAT16, n, k, k, n, rank, raster, 0};
+            with_shared(v.experts, v.shared)<<<blocks, products::THREADS, v.shared>>>(maps, p);
+            return;
+        }
+        const dense::Maps<1> maps{{v.gather ? mw : rows_map(a, k, rows)}, {mw}, {rows_map(z, std::max(rank, 8), rows)}, {right(u, v.k_major, std::max(rank, 8), v.columns)}};
+        const dense::Product<1> p{world.row_tiles(raster, x.limit ? limit.get() : nullptr), a.get(), v.gather ? world.token.get() : nullptr,
                                     x.scatter ? world.scatter.get() : nullptr, drawn().get(), k, x.add, 1, 0, {layer(x.bias)}};
-        with_shared(v.kernel, v.shared)<<<blocks, grouped::THREADS, v.shared>>>(maps, p);
+        with_shared(v.kernel, v.shared)<<<blocks, products::THREADS, v.shared>>>(maps, p);
     }
     void begin(const Extras& x) { if (x.add || x.limit) c.copy(old); else c.poison(); }
     void reference(const Variant& v, const Extras& x, Buffer<float>& want) {
@@ -164,7 +177,8 @@ void check_product(const World& world, int n, int k, int rank, int repeats) {
     Buffer<number> first(1ull * world.rows * n);
     for (const Variant& v : VARIANTS) {
         Problem& p = v.gather ? gathered : plain;
-        for (const Extras& x : {Extras{false, false, false, false}, {true, true, false, false}, {true, false, false, world.dense}, {false, false, world.dense, false}}) {
+        for (const Extras& x : {Extras{false, false, false, false}, {true, false, false, false}, {true, true, false, false}, {true, false, false, world.dense}, {false, false, world.dense, false}}) {
+            if (v.experts == nullptr ? !world.dense : x.add || x.scatter || x.limit) continue;
             const std::string what = std::string(v.name) + (world.dense ? " dense" : " grouped") + (x.bias ? "+bias" : "") + (x.add ? "+old" : "") + (x.scatter ? "+scatter" : "")
                 + (x.limit ? "+limit" : "") + " rows " + std::to_string(world.rows) + " k " + std::to_string(k) + " n " + std::to_string(n) + " r " + std::to_string(rank);
             p.reference(v, x, want);
@@ -187,8 +201,8 @@ void check_layers(const World& world, bool forward, const std::vector<int>& size
     std::vector<Problem*> layers;
     for (int i = 0; i < count; i++)
         layers.push_back(forward ? new Problem(world, sizes[i], shared_size, ranks[i], false) : new Problem(world, shared_size, sizes[i], ranks[i], false));
-    grouped::Maps<MOST> maps;
-    grouped::Product<MOST> p{{}, nullptr, nullptr, nullptr, drawn().get(), 0, 0, count, 0, {}};
+    dense::Maps<MOST> maps;
+    dense::Product<MOST> p{{}, nullptr, nullptr, nullptr, drawn().get(), 0, 0, count, 0, {}};
     int column = 0;
     for (int i = 0; i < MOST; i++) {
         Problem& l = *layers[std::min(i, count - 1)];
@@ -216,7 +230,7 @@ void check_layers(const World& world, bool forward, const std::vector<int>& size
             repeat(what, repeats, l.c, first, [&](int raster, int blocks) {
                 for (Problem* each : layers) each->begin({false, add, false, false});
                 p.rows = world.row_tiles(raster, nullptr);
-                with_shared(forward ? hopper_layers_nt : hopper_layers_nn, SHARED)<<<blocks, grouped::THREADS, SHARED>>>(maps, p);
+                with_shared(forward ? hopper_layers_nt : hopper_layers_nn, SHARED)<<<blocks, products::THREADS, SHARED>>>(maps, p);
             });
             expect_close(what + " layer " + std::to_string(i) + (add ? "+old" : ""), l.c, want, 2e-3, true);
         }
@@ -225,7 +239,8 @@ void check_layers(const World& world, bool forward, const std::vector<int>& size
 }
 
 int check(bool small) {
-    const std::vector<std::vector<int>> owned = {{0, 1, 63, 64, 65, 0, 127, 128, 129, 0}, {300, 0, 0}, {0, 0, 211}, {1}, {17, 33, 5, 260, 2, 2, 90, 1}};
+    const std::vector<std::vector<int>> owned = {{0, 1, 63, 64, 65, 0, 127, 128, 129, 0}, {300, 0, 0}, {0, 0, 211}, {1}, {17, 33, 5, 260, 2, 2, 90, 1},
+        {15, 16, 31, 32, 47, 79, 95, 111, 143, 159, 160, 161, 175, 176, 177, 191, 192, 193, 385, 600}};
     const int ranks[] = {16, 0, 32, 64, 8, 24}, repeats = small ? 1 : 30;
     int n = 0;
     for (const auto& o : owned) {
@@ -270,7 +285,7 @@ void time_product(const char* model, const char* name, const World& world, bool 
     Problem p(world, n, k, rank, gather);
     const int bands[] = {world.dense ? 16 : 8, world.dense ? 8 : 16, 1};
     for (const Variant& v : VARIANTS) {
-        if (v.k_major != k_major || v.gather != gather) continue;
+        if (v.k_major != k_major || v.gather != gather || (v.experts == nullptr && !world.dense)) continue;
         for (int i = 0; i < (all ? 3 : 1); i++) {
             const double ms = median_ms([&] { p.launch(v, {false, false, false, false}, bands[i]); });
             std::printf("{\"model\": \"%s\", \"product\": \"%s\", \"kernel\": \"hopper_%s\", \"tokens\": %d, \"ms\": %.4f, \"tflops\": %.1f, \"band\": %d}\n", model, name,
@@ -286,9 +301,10 @@ void time_dense(const char* model, const char* name, int tokens, int in, int out
     time_product(model, (std::string(name) + " dgrad").c_str(), world, false, false, in, out, rank, all);
 }
 
-void time_all(bool all) {
+void time_all(bool all, const std::string& only) {
     const int rank = 16;
     for (const Model& m : MODELS) {
+        if (!only.empty() && only != m.name) continue;
         for (const int tokens : {1024, 4096, 8192, 32768}) {
             World world = uniform(tokens, m.experts, m.top_k);
             time_product(m.name, "gate_up", world, true, true, 2 * m.width, m.hidden, rank, all);
@@ -298,19 +314,20 @@ void time_all(bool all) {
         }
     }
     for (const int tokens : {1024, 4096, 8192, 32768}) {
+        if (!only.empty()) break;
         time_dense("qwen3-30b-a3b", "q", tokens, 2048, 4096, rank, all);
         time_dense("qwen3-30b-a3b", "qkv", tokens, 2048, 5120, rank, all);
         time_dense("qwen3-30b-a3b", "o", tokens, 4096, 2048, rank, all);
         time_dense("gpt-oss-20b", "o", tokens, 4096, 2880, rank, all);
         time_dense("glm-4.7-flash", "o", tokens, 5120, 2048, rank, all);
     }
-    time_dense("qwen3-30b-a3b", "head", 2048, 2048, 151936, 0, all);
+    if (only.empty()) time_dense("qwen3-30b-a3b", "head", 2048, 2048, 151936, 0, all);
 }
 
 int main(int count, char** args) {
     const std::string mode = count > 1 ? args[1] : "";
     if (mode == "check" || mode == "check-small") return check(mode == "check-small");
-    if (mode == "time" || mode == "time-bands") return time_all(mode == "time-bands"), 0;
+    if (mode == "time" || mode == "time-bands") return time_all(mode == "time-bands", count > 2 ? args[2] : ""), 0;
     std::printf("usage: %s check | check-small | time | time-bands\n", args[0]);
     return 1;
 }

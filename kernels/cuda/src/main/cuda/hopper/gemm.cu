@@ -1,24 +1,24 @@
-/* Matrix product with a low-rank update inside, of one layer or several: C[c_rows[r], n] (+)= sum_k A[a_rows[r], k] W(k, n) + sum_j Z[r, j] U(j, n) + bias[n].
+/* Matrix product with a low-rank update inside, of one dense layer or several: C[c_rows[r], n] (+)= sum_k A[a_rows[r], k] W(k, n) + sum_j Z[r, j] U(j, n) + bias[n].
  * Both multiplying warpgroups share a tile of 256 columns, which reads fewest bytes of A and W for its operations. The update is the last
  * step of the same sum: Z and U come as one more depth block, whose columns from `rank` on the copy engine fills with zeros. One set of
  * weight bytes serves both directions: the gradient reads W as a column-major right operand.
- * Shapes    A [*, lda]  Z [rows, rank]  C [*, ldc]  bf16; bias [n] or [experts, n] f32 or bf16, or null; tiles, tile_count, limit as portable/gemm.cu
- *           hopper_gemm_nt (forward): W [experts, n, k], U [experts, n, rank];   hopper_gemm_nn (gradient): W [experts, k, n], U [experts, rank, n]
+ * Shapes    A [*, lda]  Z [rows, rank]  C [*, ldc]  bf16; bias [n] f32 or bf16, or null; limit as portable/gemm.cu
+ *           hopper_gemm_nt (forward): W [n, k], U [n, rank];   hopper_gemm_nn (gradient): W [k, n], U [rank, n]
  *           hopper_layers_nt: up to 4 such layers of one A, each with its own C;  hopper_layers_nn: up to 4 layers with A, Z, k and rank of their
  *           own, added into one C: the gradient of an input that they share
- * Maps      A {k, rows} box {64, 64}; Z {rank, rows} box {64, 64}; nt: W {k, n, experts}, U {rank, n, experts} box {64, 256, 1};
- *           nn: W {64, k, n / 64, experts}, U {64, rank, n / 64, experts} box {64, 64, 4, 1}; 128-byte swizzle, zeros outside
+ * Maps      A {k, rows} box {64, 64}; Z {rank, rows} box {64, 64}; nt: W {k, n, 1}, U {rank, n, 1} box {64, 256, 1};
+ *           nn: W {64, k, n / 64, 1}, U {64, rank, n / 64, 1} box {64, 64, 4, 1}; 128-byte swizzle, zeros outside
  * Requires  compute capability 9.0; lda, ldc, rank multiples of 8, rank <= 64; nt: k % 8 == 0, n % 8 == 0; nn: n % 64 == 0;
  *           _gather: one layer, A gathered by copies of 16 bytes      Accumulates fp32
  * Launch    grid min(output tiles, multiprocessors), block HOPPER_THREADS: one warpgroup brings tiles, two multiply 64 rows each; dynamic shared
  *           HOPPER_GEMM_SHARED_BYTES; no cluster
- * Bound by  wgmma above some 100 rows an expert, weight bytes below      Source  Hu et al. 2021 eq. 3; CUTLASS's warp-specialised pipeline
+ * Bound by  wgmma, then the card's power      Source  Hu et al. 2021 eq. 3; CUTLASS's warp-specialised pipeline
  * Twin      HopperGemm.java */
-#include "grouped.cuh"
+#include "dense.cuh"
 
 namespace hopper_gemm {
 
-using namespace grouped;
+using namespace dense;
 
 // Shared memory: STAGES x (A | W), staging, barriers, tickets.
 constexpr int COLUMNS = HOPPER_GEMM_COLUMNS, STAGES = 4, LAYERS = HOPPER_GEMM_LAYERS;
@@ -206,7 +206,7 @@ __device__ __forceinline__ void consume(const Product<N>& p, uint32_t shared) {
         wgmma::wait<0>();
         release(before);
         const Target target{layer.c, p.c_rows, layer.ldc, tile.first + row0, tile.rows - row0, shared + STAGING + row0 * STAGING_ROW, GROUP + group};
-        add_bias<0, COLUMNS / 8>(acc, layer, static_cast<long long>(tile.expert) * layer.n, n0);
+        add_bias<0, COLUMNS / 8>(acc, layer, n0);
         store<0, COLUMNS / 8>(acc, target, n0, layer.n);
     }
 }
@@ -241,14 +241,13 @@ __device__ __forceinline__ void run(const Maps<N>& maps, const Product<N>& p) {
 }  // namespace hopper_gemm
 
 #define HOPPER_GEMM(NAME, MAJOR, LAYERS, GATHER)                                                                                                   \
-    extern "C" __global__ void __launch_bounds__(grouped::THREADS, 1)                                                                             \
-    hopper_##NAME(const __grid_constant__ grouped::Maps<LAYERS> maps, const __grid_constant__ grouped::Product<LAYERS> p) {                       \
+    extern "C" __global__ void __launch_bounds__(dense::THREADS, 1)                                                                             \
+    hopper_##NAME(const __grid_constant__ dense::Maps<LAYERS> maps, const __grid_constant__ dense::Product<LAYERS> p) {                       \
         hopper_gemm::run<wgmma::MAJOR, LAYERS, GATHER>(maps, p);                                                                                  \
     }
 HOPPER_GEMM(gemm_nt, K_MAJOR, 1, false)
 HOPPER_GEMM(gemm_nn, MN_MAJOR, 1, false)
 HOPPER_GEMM(gemm_nt_gather, K_MAJOR, 1, true)
-HOPPER_GEMM(gemm_nn_gather, MN_MAJOR, 1, true)
 HOPPER_GEMM(layers_nt, K_MAJOR, hopper_gemm::LAYERS, false)
 HOPPER_GEMM(layers_nn, MN_MAJOR, hopper_gemm::LAYERS, false)
 #undef HOPPER_GEMM

@@ -1,27 +1,27 @@
-/* Matrix product with a low-rank update inside, dense or grouped: C[c_rows[r], n] (+)= sum_k A[r, k] W(k, n) + sum_j Z[r, j] U(j, n) + bias[n].
+/* Matrix product with a low-rank update inside, dense: C[c_rows[r], n] (+)= sum_k A[r, k] W(k, n) + sum_j Z[r, j] U(j, n) + bias[n].
  * Each multiplying warpgroup owns a whole tile; while one multiplies, the other stores and begins the next, so only the first and last
  * stores of a block show. The update is a few more steps of the same sum into the same accumulators, so W + U Z never exists and the
  * result is rounded once.
- * Shapes    A [rows, lda]  Z [rows, rank]  C [*, ldc]  bf16; bias [n] or [experts, n] f32 or bf16, or null
- *           hopper_pingpong_nt_*: W [experts, n, k], U [experts, n, rank]   W(k, n) = W[n, k]
- *           hopper_pingpong_nn_*: W [experts, k, n], U [experts, rank, n]   W(k, n) = W[k, n]; the same bytes as in the forward pass
- *           tiles, tile_count: written by expert_tiles; tiles null for one matrix of `rows` rows, of which limit[0] - limit_offset exist
+ * Shapes    A [rows, lda]  Z [rows, rank]  C [*, ldc]  bf16; bias [n] f32 or bf16, or null
+ *           hopper_pingpong_nt_*: W [n, k], U [n, rank]   W(k, n) = W[n, k]
+ *           hopper_pingpong_nn_*: W [k, n], U [rank, n]   W(k, n) = W[k, n]; the same bytes as in the forward pass
+ *           of `rows` rows limit[0] - limit_offset exist, all without a limit
  * Maps      all bf16, 128-byte swizzle, zeros outside; strides multiples of 16 bytes; without an update z and u are never read
  *           a {k, rows} box {64, 64}   z {rank, rows} box {64, 64}
- *           nt: w {k, n, experts} box {64, COLUMNS, 1}, u {rank, n, experts} the same box
- *           nn: w {64, k, n / 64, experts} strides {2 n, 128, 2 k n} box {64, 64, COLUMNS / 64, 1}, u {64, rank, n / 64, experts} alike
+ *           nt: w {k, n, 1} box {64, COLUMNS, 1}, u {rank, n, 1} the same box
+ *           nn: w {64, k, n / 64, 1} strides {2 n, 128, 2 k n} box {64, 64, COLUMNS / 64, 1}, u {64, rank, n / 64, 1} alike
  * Requires  compute capability 9.0; nt: k % 8 == 0, n % 8 == 0; nn: n % 64 == 0; rank, lda, ldc % 8 == 0; k > 64 or an update      Accumulates fp32
  * Launch    grid min(output tiles, multiprocessors), block 384, dynamic shared Plan::SHARED_BYTES (tiles.h); no cluster
- * Bound by  the matrix unit at 128 rows an expert and more, else bandwidth of W      Source  Hu et al. 2021 eq. 3; grouping: MegaBlocks
+ * Bound by  the matrix unit      Source  Hu et al. 2021 eq. 3
  * Twin      HopperGemm.java */
-#include "grouped.cuh"
+#include "dense.cuh"
 
 namespace pingpong {
 
-using namespace grouped;
+using namespace dense;
 
-using Product = grouped::Product<1>;
-using Maps = grouped::Maps<1>;
+using Product = dense::Product<1>;
+using Maps = dense::Maps<1>;
 
 // Shared memory: STAGES x (A | W), staging x 2, barriers, tickets.
 template <int COLUMNS_, int STAGES_>
@@ -149,10 +149,9 @@ __device__ __forceinline__ void consume(const Product& p, uint32_t shared) {
         if (tile.rows > 64) multiply<P, W, 2>(acc, ring, shared, depth, leader, turn_over);
         else multiply<P, W, 1>(acc, ring, shared, depth, leader, turn_over);
         const Target target{layer.c, p.c_rows, layer.ldc, tile.first, tile.rows, shared + P::STAGING_AT + own * P::STAGING, STORE + own};
-        const long long bias = static_cast<long long>(tile.expert) * layer.n;
-        add_bias<0, GROUPS / 2>(acc, layer, bias, n0);        // in halves: all at once would spill
+        add_bias<0, GROUPS / 2>(acc, layer, n0);              // in halves: all at once would spill
         __syncwarp();
-        add_bias<GROUPS / 2, GROUPS>(acc, layer, bias, n0 + GROUPS / 2 * 8);
+        add_bias<GROUPS / 2, GROUPS>(acc, layer, n0 + GROUPS / 2 * 8);
         store<0, GROUPS>(acc, target, n0, layer.n);
         ring.advance(depth.blocks);                           // the other warpgroup's stages
         tickets.number++;                                     // and its ticket
@@ -190,7 +189,7 @@ static_assert(pingpong::Plan<PINGPONG_WIDE_COLUMNS, 4>::SHARED_BYTES == PINGPONG
 static_assert(pingpong::Plan<PINGPONG_NARROW_COLUMNS, 5>::SHARED_BYTES == PINGPONG_NARROW_SHARED_BYTES);
 
 #define PINGPONG(NAME, MAJOR, COLUMNS, STAGES)                                                                                                  \
-    extern "C" __global__ void __launch_bounds__(grouped::THREADS, 1)                                                                          \
+    extern "C" __global__ void __launch_bounds__(dense::THREADS, 1)                                                                          \
     hopper_pingpong_##NAME##_##COLUMNS(const __grid_constant__ pingpong::Maps maps, const __grid_constant__ pingpong::Product p) {             \
         pingpong::run<pingpong::Plan<COLUMNS, STAGES>, wgmma::MAJOR>(maps, p);                                                                 \
     }

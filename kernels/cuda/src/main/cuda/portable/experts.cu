@@ -1,15 +1,16 @@
 /* What surrounds the grouped products of the experts.
- *   expert_tiles                 the rows of each expert cut into pieces of at most GEMM_ROWS, in expert order
+ *   expert_tiles                 the rows of each expert cut into pieces, in expert order: by the first block into pieces of GEMM_ROWS and a last one,
+ *                                by the second, if there is one, into as few as can be of at most EXPERT_GEMM_PIECE, even to 16 rows
  *   expert_activation            act = activation(gate, up)
  *   expert_activation_backward   for every pick: ds = <act, dI> + <dOut of its token, bias of its expert>; gate_up becomes its gradient times
  *                                the routing weight, dI becomes act, z and dz of the down projection are multiplied by the routing weight
  *   expert_combine               out[t] (+)= sum over picks, in pick order, of weight * rows[row of pick]
- * Shapes    offsets [experts + 1]   tiles [*] {expert, first row, rows, 0}, count [1] int32   gate_up [rows, 2 * width] bf16: gate, then up
+ * Shapes    offsets [experts + 1]   each list of tiles [*] {expert, first row, rows, 0}, count [1] int32   gate_up [rows, 2 * width] bf16: gate, then up
  *           act, dI [rows, width] bf16   z, dz [rows, rank] bf16 or null   picks' row_of_pick [tokens, topK] int32, weights [tokens, topK] f32
  *           rows [tokens * topK, hidden], out [tokens, hidden] bf16
  * Requires  offsets ascending from 0 to the row count, or within it where experts are not whole (else no tiles and a fault), pointers 16-byte aligned; fast where width and hidden are
  *           multiples of 8      Accumulates fp32
- * Launch    tiles: one block of COMPACT_THREADS; activation: a thread for 8 columns, or for one where width is no multiple of 8;
+ * Launch    tiles: one or two blocks of COMPACT_THREADS; activation: a thread for 8 columns, or for one where width is no multiple of 8;
  *           activation_backward: a warp a pick; combine: a block a token
  * Bound by  memory bandwidth      Source  Shazeer 2020 (gating); Gale et al. 2022 (grouping)      Twin  CudaExperts.java */
 #include "../common/activation.cuh"
@@ -19,7 +20,13 @@
 #include "../common/tiles.h"
 
 extern "C" __global__ void __launch_bounds__(COMPACT_THREADS)
-expert_tiles(const int* offsets, int experts, int total, int whole, int4* tiles, int* count, int4* fault) {
+expert_tiles(const int* offsets, int experts, int total, int whole, int4* fixed, int* fixed_count, int4* even, int* even_count, int4* fault) {
+    constexpr int UNIT = 16;                                  // rows that even pieces are multiples of
+    static_assert(EXPERT_GEMM_PIECE % UNIT == 0);
+    const bool evenly = blockIdx.x == 1;
+    const int most = evenly ? EXPERT_GEMM_PIECE : GEMM_ROWS;
+    int4* const tiles = evenly ? even : fixed;
+    int* const count = evenly ? even_count : fixed_count;
     __shared__ int warp_totals[COMPACT_THREADS / 32];
     int before_all = 0;
     bool wrong = whole ? offsets[0] != 0 || offsets[experts] != total : offsets[0] < 0 || offsets[experts] > total;
@@ -31,7 +38,7 @@ expert_tiles(const int* offsets, int experts, int total, int whole, int4* tiles,
     for (int first = 0; first < experts; first += COMPACT_THREADS) {
         const int expert = first + threadIdx.x, lane = threadIdx.x % 32;
         const int begin = expert < experts ? offsets[expert] : 0, rows = expert < experts ? offsets[expert + 1] - begin : 0;
-        const int pieces = (rows + GEMM_ROWS - 1) / GEMM_ROWS;
+        const int pieces = (rows + most - 1) / most, units = (rows + UNIT - 1) / UNIT;
         int inclusive = pieces;
 #pragma unroll
         for (int distance = 1; distance < 32; distance *= 2) {
@@ -46,7 +53,9 @@ expert_tiles(const int* offsets, int experts, int total, int whole, int4* tiles,
             all += warp_totals[w];
         }
         for (int i = 0; i < pieces; i++) {
-            tiles[before + inclusive - pieces + i] = make_int4(expert, begin + i * GEMM_ROWS, min(GEMM_ROWS, rows - i * GEMM_ROWS), 0);
+            const int from = evenly ? static_cast<int>(static_cast<long long>(units) * i / pieces) * UNIT : i * GEMM_ROWS;
+            const int to = evenly ? static_cast<int>(static_cast<long long>(units) * (i + 1) / pieces) * UNIT : from + GEMM_ROWS;
+            tiles[before + inclusive - pieces + i] = make_int4(expert, begin + from, min(to, rows) - from, 0);
         }
         before_all += all;
         __syncthreads();

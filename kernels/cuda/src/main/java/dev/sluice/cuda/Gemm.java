@@ -5,7 +5,7 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
 import java.util.List;
 
-/// One matrix product, described by name; twin of `portable/gemm.cu`, or [HopperGemm] where that takes it.
+/// One matrix product, described by name; twin of `portable/gemm.cu`, or [HopperGemm] or [HopperExpertGemm] where they take it.
 final class Gemm {
     private static final int ROWS = TileSizes.of("GEMM_ROWS");
     private static final int COLUMNS = TileSizes.of("GEMM_COLUMNS");
@@ -152,7 +152,7 @@ final class Gemm {
     /// Runs it over rows that are sorted by expert.
     void run(RowTiles rowTiles) {
         tiles = rowTiles;
-        launch(rowTiles.limit());
+        launch(rowTiles.fixed().limit());
     }
 
     /// Runs several products that read the same A, over `count` rows.
@@ -173,7 +173,7 @@ final class Gemm {
     }
 
     private boolean onHopper() {
-        return device.hopper() && n > NARROW && HopperGemm.suits(this);
+        return device.hopper() && n > NARROW && (tiles == null ? HopperGemm.suits(this) : HopperExpertGemm.suits(this));
     }
 
     private void launch(long rowTiles) {
@@ -182,7 +182,11 @@ final class Gemm {
             return;
         }
         if (onHopper()) {
-            new HopperGemm(device, List.of(this)).run(rowTiles);
+            if (tiles == null) {
+                new HopperGemm(device, List.of(this)).run(rowTiles);
+            } else {
+                new HopperExpertGemm(device, this).run();
+            }
             return;
         }
         boolean narrow = n <= NARROW;
@@ -190,7 +194,7 @@ final class Gemm {
         device.launch(form.kernel + (narrow ? "_narrow" : "") + (aligned() ? "" : "_any"))
                 .detail(sizes()).grid(rowTiles * columnBlocks).block(THREADS).beginStruct()
                 .pointer(a).pointer(aRows, aRowsFrom).pointer(weight).pointer(z).pointer(u).pointer(bias).pointer(c)
-                .pointer(cRows, cRowsFrom).pointer(tiles == null ? null : tiles.table()).pointer(tiles == null ? null : tiles.count())
+                .pointer(cRows, cRowsFrom).pointer(tiles == null ? null : tiles.fixed().table()).pointer(tiles == null ? null : tiles.fixed().count())
                 .pointer(limit).int64((long) n * k).int64((long) n * rank)
                 .int32(rows).int32(n).int32(k).int32(lda).int32(ldc).int32(rank)
                 .int32(bias == null ? 0 : Launch.code(bias.dtype())).int32(output.ordinal()).flag(accumulate).int32(limitOffset)
@@ -213,7 +217,7 @@ final class Gemm {
         return tensor == null ? 0 : tensor.address();
     }
 
-    // What HopperGemm reads.
+    // What the Hopper forms read.
 
     Form form() {
         return form;

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.function.Function;
 
-/// The Hopper form of a [Gemm], or of several that share an input: twin of `hopper/gemm.cu` and `hopper/pingpong.cu`.
+/// The Hopper form of a dense [Gemm], or of several that share an input: twin of `hopper/gemm.cu` and `hopper/pingpong.cu`.
 final class HopperGemm {
     private static final int ROWS = TileSizes.of("HOPPER_ROWS");
     private static final int DEPTH = TileSizes.of("HOPPER_DEPTH");
@@ -16,8 +16,7 @@ final class HopperGemm {
     private static final int SLAB = 64;
     private static final int BYTES = 2;
     /// Row tiles that are taken column by column before the next ones, so that what they share stays in L2.
-    private static final int GROUPED_BAND = 8;
-    private static final int DENSE_BAND = 16;
+    private static final int BAND = 16;
 
     private final Device device;
     private final List<Gemm> layers;
@@ -32,6 +31,11 @@ final class HopperGemm {
 
     /// Whether the kernels' requirements hold; the portable kernel takes what they leave.
     static boolean suits(Gemm g) {
+        return shaped(g) && (g.aRows() == null || g.form() == Gemm.Form.FORWARD);
+    }
+
+    /// What all Hopper products need.
+    static boolean shaped(Gemm g) {
         boolean plain = g.output() == Gemm.Output.BFLOAT16 && g.alpha() == 1 && (g.bias() == null || g.bias().dtype() != DType.FLOAT16);
         boolean ranked = g.rank() % 8 == 0 && g.rank() <= DEPTH;
         boolean shaped = g.form() == Gemm.Form.FORWARD ? g.k() % 8 == 0 && g.n() % 8 == 0 : g.n() % SLAB == 0;
@@ -49,10 +53,7 @@ final class HopperGemm {
         maps(launch, slots, g -> right(g, tile, g.weight(), g.k()));
         maps(launch, slots, g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : rows(g.z(), g.rank(), g.rank()));
         maps(launch, slots, g -> g.rank() == 0 ? right(g, tile, g.weight(), g.k()) : right(g, tile, g.u(), g.rank()));
-        var tiles = first.tiles();
-        launch.endStruct().beginStruct()
-                .pointer(tiles == null ? null : tiles.table()).pointer(tiles == null ? null : tiles.count()).pointer(first.limit())
-                .int32(first.rows()).int32(first.limitOffset()).int32(tiles == null ? DENSE_BAND : GROUPED_BAND).int32(0)
+        launch.endStruct().beginStruct().pointer(first.limit()).int32(first.rows()).int32(first.limitOffset()).int32(BAND).int32(0)
                 .pointer(first.a()).pointer(first.aRows(), first.aRowsFrom()).pointer(first.cRows(), first.cRowsFrom())
                 .int64(device.drawnTiles())
                 .int32(first.lda()).flag(first.accumulate()).int32(layers.size()).int32(0);
@@ -85,20 +86,28 @@ final class HopperGemm {
         return first.form() == Gemm.Form.FORWARD ? layers.stream().mapToLong(g -> tile.columnTiles(g.n())).sum() : tile.columnTiles(first.n());
     }
 
-    /// Rows of `width` numbers, `stride` apart, in halves of a tile.
     private MemorySegment rows(Tensor values, long stride, long width) {
-        return device.tensorMaps().of(values.address(), List.of(width, values.elements() / stride), List.of(stride * BYTES),
-                List.of(DEPTH, ROWS / 2));
+        return rows(device, values, stride, width, ROWS / 2);
     }
 
-    /// The frozen matrix or its LoRA partner: [experts, n, depth] forward, [experts, depth, n] for a gradient.
     private MemorySegment right(Gemm g, HopperTile tile, Tensor values, long depth) {
+        return weights(device, g, values, depth, tile.columns());
+    }
+
+    /// Map of rows of `width` numbers, `stride` apart, in boxes of `height` rows.
+    static MemorySegment rows(Device device, Tensor values, long stride, long width, int height) {
+        return device.tensorMaps().of(values.address(), List.of(width, values.elements() / stride), List.of(stride * BYTES),
+                List.of(DEPTH, height));
+    }
+
+    /// Map of a frozen matrix or its LoRA partner, [experts, n, depth] forward, [experts, depth, n] for a gradient, in boxes of `columns`.
+    static MemorySegment weights(Device device, Gemm g, Tensor values, long depth, int columns) {
         long n = g.n();
         long experts = values.elements() / (n * depth);
         return g.form() == Gemm.Form.FORWARD
                 ? device.tensorMaps().of(values.address(), List.of(depth, n, experts), List.of(depth * BYTES, n * depth * BYTES),
-                        List.of(DEPTH, tile.columns(), 1))
+                        List.of(DEPTH, columns, 1))
                 : device.tensorMaps().of(values.address(), List.of((long) SLAB, depth, n / SLAB, experts),
-                        List.of(n * BYTES, (long) SLAB * BYTES, n * depth * BYTES), List.of(SLAB, DEPTH, tile.columns() / SLAB, 1));
+                        List.of(n * BYTES, (long) SLAB * BYTES, n * depth * BYTES), List.of(SLAB, DEPTH, columns / SLAB, 1));
     }
 }

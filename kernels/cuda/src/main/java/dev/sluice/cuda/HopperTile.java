@@ -3,7 +3,7 @@ package dev.sluice.cuda;
 import java.util.Comparator;
 import java.util.stream.Stream;
 
-/// The columns of an output tile, and who multiplies it; as measured in `hopper/NOTES.md`.
+/// The columns of an output tile of a dense product, and who multiplies it; as measured in `hopper/NOTES.md`.
 enum HopperTile {
     /// Two warpgroups share the tile (`gemm.cu`): fewest bytes for its operations, its stores show.
     SHARED("gemm_%s", "HOPPER_GEMM", 1, 2),
@@ -46,10 +46,9 @@ enum HopperTile {
         return Math.ceilDiv(n, columns);
     }
 
-    /// Grouped products are bound by the bytes that come from L2, and only the shared tile gathers. A dense product takes the tile whose
-    /// waves end first.
+    /// Only the shared tile gathers. Other products take the tile whose waves end first.
     static HopperTile of(Gemm g, long rowTiles, int multiprocessors) {
-        return g.aRows() != null || g.tiles() != null || !deep(g) ? SHARED
+        return g.aRows() != null || !deep(g) ? SHARED
                 : Stream.of(values()).min(Comparator.comparingDouble(tile -> tile.time(g, rowTiles, multiprocessors))).orElseThrow();
     }
 

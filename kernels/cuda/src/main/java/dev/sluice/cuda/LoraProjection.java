@@ -47,7 +47,7 @@ final class LoraProjection {
         device.launch((gemm.form() == Gemm.Form.FORWARD ? "lora_z_" : "lora_dz_") + columns(gemm.n()) + "_" + block.rows)
                 .detail(gemm.sizes()).grid(blocks).block(block.threads).beginStruct()
                 .pointer(gemm.a()).pointer(gemm.aRows(), gemm.aRowsFrom()).pointer(gemm.weight()).pointer(gemm.c())
-                .pointer(gemm.tiles() == null ? null : gemm.tiles().table()).pointer(gemm.tiles() == null ? null : gemm.tiles().count())
+                .pointer(gemm.tiles() == null ? null : gemm.tiles().fixed().table()).pointer(gemm.tiles() == null ? null : gemm.tiles().fixed().count())
                 .pointer(gemm.limit()).int32(gemm.rows()).int32(gemm.n()).int32(gemm.k()).int32(gemm.lda()).int32(gemm.limitOffset())
                 .float32(gemm.alpha()).endStruct().run();
     }

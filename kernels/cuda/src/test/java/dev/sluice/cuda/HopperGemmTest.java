@@ -85,8 +85,8 @@ class HopperGemmTest {
             backend.experts().recompute(x, routing, experts, tape, step);
             assertArrayEquals(before, world.read(tape.gateUp()));
             backend.experts().backward(dOut, x, routing, experts, tape, dx, Accumulate.REPLACE, dWeights, step);
-            assertTrue(provider instanceof PortableProvider || ran(backend, "hopper_gemm_nt_gather") && ran(backend, "hopper_gemm_nn_gather")
-                    && ran(backend, "hopper_gemm_nt") && ran(backend, "hopper_gemm_nn"), "the Hopper kernels did not run: " + backend.launches());
+            assertTrue(provider instanceof PortableProvider || ran(backend, "hopper_experts_nt_gather") && ran(backend, "hopper_experts_nn_gather")
+                    && ran(backend, "hopper_experts_nt") && ran(backend, "hopper_experts_nn"), "the Hopper kernels did not run: " + backend.launches());
             return rank == 0 ? List.of(world.read(out), world.read(dx), world.read(dWeights))
                     : List.of(world.read(out), world.read(dx), world.read(dWeights), world.read(first.gradA()), world.read(first.gradB()),
                             world.read(second.gradA()), world.read(second.gradB()));

@@ -1,36 +1,27 @@
-/* What the matrix products share: the list of row tiles, the order in which output tiles are taken and how blocks draw them, the ring of
- * stages, what is added to the sums and how they are stored. */
+/* What the products of one matrix or several layers share: row tiles, where sums begin, what is added to them and how they are stored. */
 #pragma once
-#include "../common/numbers.cuh"
-#include "../common/tiles.h"
-#include "ptx.cuh"
-#include "wgmma.cuh"
+#include "products.cuh"
 
-namespace grouped {
+namespace dense {
 
-constexpr int ROWS = 128, DEPTH = 64, WARPGROUP = 128, THREADS = 3 * WARPGROUP;   // one producer and two consumer warpgroups
-constexpr uint32_t ROW_BYTES = DEPTH * 2, A_HALF = 64 * ROW_BYTES, A_BYTES = 2 * A_HALF;
-static_assert(ROWS == HOPPER_ROWS && DEPTH == HOPPER_DEPTH && THREADS == HOPPER_THREADS);
-static_assert(ROWS == GEMM_ROWS, "expert_tiles cuts experts into pieces of GEMM_ROWS");
+using namespace products;
 
-// Rows first .. first + rows - 1 of one expert.
-struct Tile { int expert, first, rows, unused; };
+constexpr int ROWS = 128;
+constexpr uint32_t A_HALF = 64 * ROW_BYTES, A_BYTES = 2 * A_HALF;
+static_assert(ROWS == HOPPER_ROWS);
 
-// Which rows exist and in what order output tiles are taken: bands of `raster` row tiles, in a band column by column.
+// Which rows exist and in what bands output tiles are taken.
 struct Rows {
-    const Tile* tiles;                                        // null for one matrix of `rows` rows
-    const int* tile_count;
     const int* limit;                                         // or null: only limit[0] - limit_offset of `rows` exist
     int rows, limit_offset, raster, unused;
 
-    __device__ __forceinline__ int dense() const { return limit == nullptr ? rows : min(rows, max(0, *limit - limit_offset)); }
-    __device__ __forceinline__ int count() const { return tiles != nullptr ? *tile_count : (dense() + ROWS - 1) / ROWS; }
+    __device__ __forceinline__ int count() const { return limit == nullptr ? rows : min(rows, max(0, *limit - limit_offset)); }
 };
 
 // One of the layers that a launch multiplies: several layers of one input forward, several that share an input's gradient backward.
 struct Layer {
     bf16* c;
-    const void* bias;                                         // [n] or [experts, n] f32 or bf16, or null
+    const void* bias;                                         // [n] f32 or bf16, or null
     int bias_format, n, k, ldc, rank, first_column;           // first_column: column tiles of the layers before it
 };
 
@@ -50,79 +41,16 @@ struct Product {
 template <int LAYERS>
 struct Maps { CUtensorMap a[LAYERS], w[LAYERS], z[LAYERS], u[LAYERS]; };
 
-struct Schedule {
-    const Rows& rows;
-    int row_tiles, columns, total;
+struct Schedule : Bands {
+    int rows;
 
-    __device__ __forceinline__ Schedule(const Rows& r, int column_tiles)
-        : rows(r), row_tiles(r.count()), columns(column_tiles), total(row_tiles * column_tiles) {}
+    __device__ __forceinline__ Schedule(const Rows& r, int column_tiles) : Bands(r.raster, (r.count() + ROWS - 1) / ROWS, column_tiles), rows(r.count()) {}
 
     // The work-th output tile: its rows, and the number of its column tile.
     __device__ __forceinline__ Tile at(int work, int& column) const {
-        const int band = work / (rows.raster * columns), in_band = work - band * rows.raster * columns;
-        const int height = min(rows.raster, row_tiles - band * rows.raster);
-        column = in_band / height;
-        const int row = band * rows.raster + in_band % height;
-        if (rows.tiles == nullptr) return {0, row * ROWS, min(ROWS, rows.dense() - row * ROWS), 0};
-        const int4 t = __ldg(reinterpret_cast<const int4*>(rows.tiles) + row);
-        return {t.x, t.y, t.z, t.w};
-    }
-};
-
-// Tiles differ in cost, so blocks draw them from a counter in global memory that is zero before and after a launch. Each block's first tile
-// has the block's number. A draw is needed only a tile later. Each block draws one tile too many; the draw that is the last of all clears the counter.
-struct Draws {
-    int* drawn;
-    int total, work = blockIdx.x, draw = 0;
-    bool begun = false;
-
-    __device__ __forceinline__ void settle() {
-        if (draw == max(total, static_cast<int>(gridDim.x)) - 1) *drawn = 0;
-        work = gridDim.x + draw;
-    }
-    // The next tile, negative at the end; not to be called again then.
-    __device__ __forceinline__ int next() {
-        if (begun) settle();
-        const bool more = work < total;
-        if (more || !begun) draw = atomicAdd(drawn, 1);
-        if (!more && !begun) settle();
-        begun = true;
-        return more ? work : -1;
-    }
-};
-
-// How one thread of a block tells the others what it drew. A slot comes round again 16 tiles later, and no stage ring holds stages of 15
-// tiles, so nobody still reads it.
-struct Tickets {
-    static constexpr int SLOTS = 16;
-    static constexpr uint32_t BYTES = SLOTS * 12;             // barriers, then numbers
-    uint32_t at;
-    int number = 0;                                           // of the next ticket, for its writer and for each reader
-
-    __device__ __forceinline__ static void init(uint32_t at) {
-        for (int i = 0; i < SLOTS; i++) ptx::init_barrier(at + 8 * i, 1);
-    }
-    __device__ __forceinline__ void write(int work) const {
-        const int slot = number % SLOTS;
-        ptx::store4(at + SLOTS * 8 + slot * 4, work);
-        ptx::arrive(at + slot * 8);
-    }
-    __device__ __forceinline__ int read() {
-        const int slot = number % SLOTS;
-        ptx::wait(at + slot * 8, number / SLOTS & 1);
-        number++;
-        return ptx::load4(at + SLOTS * 8 + slot * 4);
-    }
-};
-
-// Position in a ring of STAGES stages. A producer waits for `empty` in phase ^ 1, a consumer for `full` in phase.
-template <int STAGES>
-struct Ring {
-    int stage = 0;
-    uint32_t phase = 0;
-    __device__ __forceinline__ void advance(int n = 1) {
-        stage += n;
-        while (stage >= STAGES) stage -= STAGES, phase ^= 1;
+        int row;
+        Bands::at(work, row, column);
+        return {0, row * ROWS, min(ROWS, rows - row * ROWS), 0};
     }
 };
 
@@ -133,26 +61,13 @@ __device__ __forceinline__ void load_left(uint32_t to, const CUtensorMap& map, u
     if (tile.rows > 64) ptx::load_box(to + A_HALF, map, barrier, k0, tile.first + 64);
 }
 
-template <wgmma::Major W>
-__device__ __forceinline__ void load_right(uint32_t to, const CUtensorMap& map, uint32_t barrier, int k0, int n0, int expert) {
-    if constexpr (W == wgmma::K_MAJOR) ptx::load_box(to, map, barrier, k0, n0, expert);
-    else ptx::load_box(to, map, barrier, 0, k0, n0 / 64, expert);
-}
-
-// Descriptor of 16 k, the step-th of a stage's W or U.
-template <wgmma::Major W>
-__device__ __forceinline__ uint64_t weights(uint32_t at, int step) {
-    if constexpr (W == wgmma::K_MAJOR) return wgmma::k_major(at + step * 32);
-    else return wgmma::mn_major<DEPTH * ROW_BYTES>(at + step * 16 * ROW_BYTES);
-}
-
 // Row of C that row r of a product goes to.
 __device__ __forceinline__ long long output_row(const int* c_rows, int r) { return c_rows == nullptr ? r : c_rows[r]; }
 
-// Adds the bias, numbers `bias` .. of the layer's, to the 8-column groups FROM .. TO - 1, whose columns begin at n0 of the layer.
+// Adds the bias to the 8-column groups FROM .. TO - 1, whose columns begin at n0 of the layer.
 template <int FROM, int TO, int BLOCKS, int N>
-__device__ __forceinline__ void add_bias(float (&acc)[BLOCKS][N], const Layer& layer, long long bias, int n0) {
-    const long long at = bias + n0 + threadIdx.x % 4 * 2;     // and every eighth from there
+__device__ __forceinline__ void add_bias(float (&acc)[BLOCKS][N], const Layer& layer, int n0) {
+    const int at = n0 + threadIdx.x % 4 * 2;     // and every eighth from there
     const auto add = [&](auto load) {
 #pragma unroll
         for (int j = 0; j < TO - FROM; j++) {                 // columns come in eights: all of them exist or none
@@ -166,9 +81,9 @@ __device__ __forceinline__ void add_bias(float (&acc)[BLOCKS][N], const Layer& l
     };
     if (layer.bias == nullptr) return;
     if (layer.bias_format == FLOAT32) {
-        add([&](long long i) { return *reinterpret_cast<const float2*>(static_cast<const float*>(layer.bias) + i); });
+        add([&](int i) { return *reinterpret_cast<const float2*>(static_cast<const float*>(layer.bias) + i); });
     } else {
-        add([&](long long i) {
+        add([&](int i) {
             const uint32_t two = *reinterpret_cast<const uint32_t*>(static_cast<const bf16*>(layer.bias) + i);
             return make_float2(low(two), high(two));
         });
@@ -243,4 +158,4 @@ __device__ __forceinline__ void store(const float (&acc)[BLOCKS][N], const Targe
     }
 }
 
-}  // namespace grouped
+}  // namespace dense
