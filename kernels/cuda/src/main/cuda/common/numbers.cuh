@@ -1,5 +1,6 @@
 /* Number formats and fixed-order sums that every kernel shares. */
 #pragma once
+#include "ptx.cuh"
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cstdint>
@@ -27,15 +28,12 @@ __device__ __forceinline__ float4 load_four(const void* values, int format, long
     return make_float4(first.x, first.y, second.x, second.y);
 }
 
-__device__ __forceinline__ uint32_t pack(float low, float high) {
-    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<uint32_t*>(&pair);
-}
+__device__ __forceinline__ uint32_t pack(float low, float high) { return ptx::pack_bf16(low, high); }
 
 __device__ __forceinline__ float low(uint32_t pair) { return __uint_as_float(pair << 16); }
 __device__ __forceinline__ float high(uint32_t pair) { return __uint_as_float(pair & 0xffff0000u); }
 
-__device__ __forceinline__ float rounded(float x) { return __bfloat162float(__float2bfloat16_rn(x)); }
+__device__ __forceinline__ float rounded(float x) { return ptx::TURING ? low(pack(x, 0.f)) : __bfloat162float(__float2bfloat16_rn(x)); }
 
 // Eight bf16 numbers of one 16-byte access.
 struct Eight {

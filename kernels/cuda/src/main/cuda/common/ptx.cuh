@@ -1,6 +1,7 @@
 /* The PTX instructions that the kernels use, each once, under the name it is thought of by. Needs compute capability 7.5, whose cards have neither
  * copies in the background nor bf16 products: what differs there stands here, below TURING, and nowhere else. */
 #pragma once
+#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cstdint>
 
@@ -46,7 +47,16 @@ __device__ __forceinline__ uint32_t load4(uint32_t shared) {
 
 constexpr bool TURING = false;
 
+// Before a loop of products that need not be unrolled.
+#define UNROLL_PRODUCTS _Pragma("unroll")
+
 __device__ __forceinline__ uint32_t largest_of_warp(uint32_t x) { return __reduce_max_sync(~0u, x); }
+
+// Two numbers rounded to bf16.
+__device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
+    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+    return *reinterpret_cast<uint32_t*>(&pair);
+}
 
 // Copies 16 bytes from global to shared memory, or writes 16 zero bytes where `valid` is false; the source is not read then.
 __device__ __forceinline__ void copy16(uint32_t shared, const void* global, bool valid) {
@@ -89,11 +99,22 @@ __device__ __forceinline__ void multiply_add(float (&c)[4], const Left& a, const
 
 constexpr bool TURING = true;
 
+// Before a loop of products that need not be unrolled: here one takes fifty instructions.
+#define UNROLL_PRODUCTS _Pragma("unroll 1")
+
 __device__ __forceinline__ uint32_t largest_of_warp(uint32_t x) {
 #pragma unroll
     for (int distance = 16; distance > 0; distance /= 2) x = max(x, __shfl_xor_sync(~0u, x, distance));
     return x;
 }
+
+// x in the upper half, rounded to nearest, ties to even: adding up to half of its last bit carries where it rounds up.
+__device__ __forceinline__ uint32_t round_to_bf16(float x) {
+    const uint32_t bits = __float_as_uint(x);
+    return x != x ? 0x7fff0000u : bits + 0x7fffu + (bits >> 16 & 1u);
+}
+
+__device__ __forceinline__ uint32_t pack_bf16(float low, float high) { return __byte_perm(round_to_bf16(low), round_to_bf16(high), 0x7632); }
 
 // The same copies, done at once.
 __device__ __forceinline__ void copy16(uint32_t shared, const void* global, bool valid) {

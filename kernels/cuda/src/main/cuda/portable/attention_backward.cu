@@ -65,7 +65,7 @@ constexpr int PART = ROWS < 32 || ptx::TURING ? 16 : 32;
 // d[16 x 8 N] += rows of one tile times rows of another: this warp's 16 rows from `first` on against 8 N from `part` on.
 template <int HEAD, int N>
 __device__ __forceinline__ void multiply_rows(float (&d)[N][4], uint32_t mine, int first, uint32_t others, int part) {
-#pragma unroll
+UNROLL_PRODUCTS
     for (int i = 0; i < HEAD / 16; i++) {
         const ptx::Left a = left<HEAD>(mine, first, i);
 #pragma unroll
@@ -83,7 +83,7 @@ template <int HEAD, int VALUE, int N>
 __device__ __forceinline__ void scores_and_dp(float (&s)[N][4], float (&dp)[N][4], uint32_t mine, uint32_t mine_too, int first, uint32_t others,
                                               uint32_t others_too, int part) {
     if constexpr (HEAD == VALUE && HEAD <= 128) {
-#pragma unroll
+UNROLL_PRODUCTS
         for (int i = 0; i < HEAD / 16; i++) {
             const ptx::Left a = left<HEAD>(mine, first, i), c = left<HEAD>(mine_too, first, i);
 #pragma unroll

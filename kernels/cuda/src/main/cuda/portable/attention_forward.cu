@@ -90,7 +90,7 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
 #pragma unroll
                 for (int i = 0; i < HEAD / 16; i++) score<HEAD>(s[n * 2], s[n * 2 + 1], kept[i], k_now, n, i);
         } else {
-#pragma unroll
+UNROLL_PRODUCTS
             for (int i = 0; i < HEAD / 16; i++) {
                 const ptx::Left fq = left<HEAD>(q_tile, warp * 16, i);
 #pragma unroll
@@ -173,7 +173,7 @@ __device__ __forceinline__ void forward(const bf16* q, const bf16* k, const bf16
         attention::forward<HEAD, VALUE, QUERIES, KEYS, KEEP>(q, k, v, first_key, sinks, sink_format, out, lse, tokens, heads, kv_heads, head_dim, \
                                                              value_dim, scale);                                                                   \
     }
-ATTENTION_FORWARD(64, 64, ATTENTION_FORWARD_QUERIES, ATTENTION_KEYS, true)
+ATTENTION_FORWARD(64, 64, ATTENTION_FORWARD_QUERIES, ATTENTION_KEYS, !ptx::TURING)
 ATTENTION_FORWARD(128, 128, ATTENTION_FORWARD_QUERIES, ATTENTION_KEYS, !ptx::TURING)
 ATTENTION_FORWARD(192, 128, ATTENTION_WIDE_QUERIES, ATTENTION_WIDE_KEYS, false)
 ATTENTION_FORWARD(256, 256, ATTENTION_WIDE_QUERIES, ATTENTION_WIDE_KEYS, false)

@@ -157,8 +157,13 @@ __device__ __forceinline__ void multiply(const Product& p) {
         const int next = s + GEMM_STAGES - 1;
         if (next < steps) load(next * GEMM_DEPTH, stage == 0 ? GEMM_STAGES - 1 : stage - 1);
         ptx::commit_copies();
-        step(stage, 0);
-        step(stage, 1);
+        if constexpr (ptx::TURING) {                          // half the code
+#pragma unroll 1
+            for (int k16 = 0; k16 < 2; k16++) step(stage, k16);
+        } else {
+            step(stage, 0);
+            step(stage, 1);
+        }
         stage = stage + 1 == GEMM_STAGES ? 0 : stage + 1;
     }
     ptx::wait_copies<0>();

@@ -284,7 +284,7 @@ __device__ __forceinline__ void sum(const Call& p) {
         ptx::commit_copies();
         find(s + STAGES, next);
         const uint32_t from_x = shared + s % STAGES * STAGE, from_z = from_x + X_BYTES;
-#pragma unroll
+UNROLL_PRODUCTS
         for (int k16 = 0; k16 < ROWS / 16; k16++) {
             ptx::Left fx[2];                                  // X^T: features are the rows of the product
 #pragma unroll

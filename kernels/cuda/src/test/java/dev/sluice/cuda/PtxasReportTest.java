@@ -22,9 +22,9 @@ class PtxasReportTest {
     private static final Map<String, Integer> ALLOWED_SPILLS = Map.of(
             // One word outside the loop on 8.x: ptxas aims at three blocks a multiprocessor.
             "attention_forward_64", 4);
-    /// What more they may have on devices before 8.0, whose products carry two powers of two a row and column: few words, but for the widest LoRA.
-    private static final Map<String, Integer> ALLOWED_SPILLS_ON_TURING = Map.of("attention_backward_keys_64", 4, "attention_backward_keys_128", 4,
-            "gemm_nt", 8, "gemm_nn", 4, "gemm_nn_any", 4, "lora_z_64_64", 44, "lora_dz_64_64", 80, "lora_gradient_wide", 64);
+    /// What more they may have on devices before 8.0, whose products carry a power of two for every row and column.
+    private static final Map<String, Integer> ALLOWED_SPILLS_ON_TURING =
+            Map.of("attention_forward_256", 52, "lora_z_64_64", 44, "lora_dz_64_64", 80);
 
     private static final Pattern KERNEL = Pattern.compile("Compiling entry function '(\\w+)' for '(\\w+)'");
     private static final Pattern SPILL = Pattern.compile("(\\d+) bytes spill stores");
