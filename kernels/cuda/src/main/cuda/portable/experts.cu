@@ -52,9 +52,10 @@ expert_tiles(const int* offsets, int experts, int total, int whole, int4* fixed,
             if (w < threadIdx.x / 32) before += warp_totals[w];
             all += warp_totals[w];
         }
+        const int least = pieces == 0 ? 0 : units / pieces, more = units - least * pieces;   // the first `more` pieces have one unit more
         for (int i = 0; i < pieces; i++) {
-            const int from = evenly ? static_cast<int>(static_cast<long long>(units) * i / pieces) * UNIT : i * GEMM_ROWS;
-            const int to = evenly ? static_cast<int>(static_cast<long long>(units) * (i + 1) / pieces) * UNIT : from + GEMM_ROWS;
+            const int from = evenly ? (i * least + min(i, more)) * UNIT : i * GEMM_ROWS;
+            const int to = evenly ? from + (least + (i < more ? 1 : 0)) * UNIT : from + GEMM_ROWS;
             tiles[before + inclusive - pieces + i] = make_int4(expert, begin + from, min(to, rows) - from, 0);
         }
         before_all += all;
