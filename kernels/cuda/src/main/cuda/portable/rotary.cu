@@ -7,7 +7,7 @@
  * Requires  2 * pairs <= head_dim; pairs are (i, i + pairs), or (2i, 2i + 1) where interleaved; a position outside the table writes NaN and a fault
  *           out may be x or dy; _8, _16, _32: head_dim % 8 == 0, at most 8 * LANES, pairs % 4 == 0, pointers 16-byte aligned; _any: nothing more
  * Accumulates fp32; one rounding at the store
- * Launch    block ROW_THREADS; _8, _16, _32: a warp for ROTARY_ROWS * 32 / LANES heads of one token; _any: a warp a head
+ * Launch    block ROW_THREADS; _8, _16, _32: a warp for ROTARY_ROWS * 32 / LANES heads of one token and one tensor; _any: a warp a head
  * Bound by  memory bandwidth      Source  Su et al. 2021; Zhang and Sennrich 2019      Twin  CudaRotary.java */
 #include "../common/fault.cuh"
 #include "../common/numbers.cuh"
@@ -49,126 +49,149 @@ __device__ __forceinline__ void turn(float& a, float& b, float cos, float sin) {
     b = b * cos + first * sin;
 }
 
-// Eight numbers of a head as one lane holds them: two runs of four, which are the two halves of four pairs or four neighbouring pairs.
-struct Chunk {
+// Eight numbers of a head as one lane holds them: four pairs. They lie in two runs of four, which are the two halves of the pairs, or, where
+// INTERLEAVED, neighbouring pairs.
+template <bool INTERLEAVED>
+struct Pairs {
     float a[4], b[4];
 
-    __device__ __forceinline__ Chunk(uint2 first, uint2 second)
-        : a{low(first.x), high(first.x), low(first.y), high(first.y)}, b{low(second.x), high(second.x), low(second.y), high(second.y)} {}
-
-    __device__ __forceinline__ void rotate(const float (&cos)[4], const float (&sin)[4], bool interleaved) {
-        if (interleaved) {
-            turn(a[0], a[1], cos[0], sin[0]), turn(a[2], a[3], cos[1], sin[1]);
-            turn(b[0], b[1], cos[2], sin[2]), turn(b[2], b[3], cos[3], sin[3]);
+    __device__ __forceinline__ static Pairs of(uint2 first, uint2 second) {
+        if constexpr (INTERLEAVED) {
+            return {{low(first.x), low(first.y), low(second.x), low(second.y)}, {high(first.x), high(first.y), high(second.x), high(second.y)}};
         } else {
-#pragma unroll
-            for (int i = 0; i < 4; i++) turn(a[i], b[i], cos[i], sin[i]);
+            return {{low(first.x), high(first.x), low(first.y), high(first.y)}, {low(second.x), high(second.x), low(second.y), high(second.y)}};
         }
     }
 
-    __device__ __forceinline__ void multiply(const float4& wa, const float4& wb) {
-        a[0] *= wa.x, a[1] *= wa.y, a[2] *= wa.z, a[3] *= wa.w;
-        b[0] *= wb.x, b[1] *= wb.y, b[2] *= wb.z, b[3] *= wb.w;
+    __device__ __forceinline__ static Pairs of(float4 first, float4 second) {
+        if constexpr (INTERLEAVED) return {{first.x, first.z, second.x, second.z}, {first.y, first.w, second.y, second.w}};
+        else return {{first.x, first.y, first.z, first.w}, {second.x, second.y, second.z, second.w}};
     }
 
-    __device__ __forceinline__ void scale(float factor) {
-#pragma unroll
-        for (int i = 0; i < 4; i++) a[i] *= factor, b[i] *= factor;
-    }
-
-    __device__ __forceinline__ float dot(const Chunk& other) const {
+    __device__ __forceinline__ float dot(const Pairs& other) const {
         float total = 0.f;
 #pragma unroll
-        for (int i = 0; i < 4; i++) total += a[i] * other.a[i];
-#pragma unroll
-        for (int i = 0; i < 4; i++) total += b[i] * other.b[i];
+        for (int i = 0; i < 4; i++) total += a[i] * other.a[i] + b[i] * other.b[i];
         return total;
     }
 
     __device__ __forceinline__ void store(bf16* first, bf16* second) const {
-        *reinterpret_cast<uint2*>(first) = make_uint2(pack(a[0], a[1]), pack(a[2], a[3]));
-        *reinterpret_cast<uint2*>(second) = make_uint2(pack(b[0], b[1]), pack(b[2], b[3]));
+        if constexpr (INTERLEAVED) {
+            *reinterpret_cast<uint2*>(first) = make_uint2(pack(a[0], b[0]), pack(a[1], b[1]));
+            *reinterpret_cast<uint2*>(second) = make_uint2(pack(a[2], b[2]), pack(a[3], b[3]));
+        } else {
+            *reinterpret_cast<uint2*>(first) = make_uint2(pack(a[0], a[1]), pack(a[2], a[3]));
+            *reinterpret_cast<uint2*>(second) = make_uint2(pack(b[0], b[1]), pack(b[2], b[3]));
+        }
     }
 };
 
-// A warp takes ROTARY_ROWS times 32 / LANES heads of one token, LANES lanes a head, and keeps the token's angles in registers.
-template <int LANES, Step STEP>
+// What turns a lane's pairs in every head of a token, the norm's weight included: (a, b) -> (a[0] a - a[1] b, b[0] b + b[1] a).
+template <Step STEP, bool INTERLEAVED>
+struct Turn {
+    float of_a[2][4], of_b[2][4];
+
+    // R diag(weight) forwards, diag(weight) R^T backwards, where `sin` already has its sign.
+    __device__ __forceinline__ Turn(const float4& cos, const float4& sin, const Pairs<INTERLEAVED>& weight) {
+        const float c[4] = {cos.x, cos.y, cos.z, cos.w}, s[4] = {sin.x, sin.y, sin.z, sin.w};
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const float wa = STEP == ROTATE ? 1.f : weight.a[i], wb = STEP == ROTATE ? 1.f : weight.b[i];
+            of_a[0][i] = c[i] * wa, of_a[1][i] = s[i] * (STEP == NORM ? wb : wa);
+            of_b[0][i] = c[i] * wb, of_b[1][i] = s[i] * (STEP == NORM ? wa : wb);
+        }
+    }
+
+    __device__ __forceinline__ Pairs<INTERLEAVED> operator()(const Pairs<INTERLEAVED>& x) const {
+        Pairs<INTERLEAVED> y;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            y.a[i] = of_a[0][i] * x.a[i] - of_a[1][i] * x.b[i];
+            y.b[i] = of_b[0][i] * x.b[i] + of_b[1][i] * x.a[i];
+        }
+        return y;
+    }
+};
+
+// A warp takes ROTARY_ROWS times 32 / LANES heads of one token and one tensor, LANES lanes a head. What is the same for all of them (angles, weight,
+// addresses) is found once: a head costs few more instructions than its numbers need, of which this kernel would otherwise have too many.
+template <int LANES, Step STEP, bool INTERLEAVED>
 __device__ __forceinline__ void heads(const Call& p) {
+    using Numbers = Pairs<INTERLEAVED>;
     constexpr int TOGETHER = 32 / LANES, ROWS = ROTARY_ROWS, SHARE = ROWS * TOGETHER;
     const unsigned work = blockIdx.x * (ROW_THREADS / 32) + threadIdx.x / 32;
-    const int all = p.of[0].heads + p.of[1].heads, shares = (all + SHARE - 1) / SHARE;
+    const unsigned first_shares = (p.of[0].heads + SHARE - 1) / SHARE, shares = first_shares + (p.of[1].heads + SHARE - 1) / SHARE;
     const int token = work / shares, lane = threadIdx.x % 32, chunk = lane % LANES;
     if (token >= p.tokens) return;
+    const unsigned share = work % shares;
+    const bool other = share >= first_shares;
+    const Heads& of = p.of[other];
+    const int begin = static_cast<int>(other ? share - first_shares : share) * SHARE + lane / LANES, left = of.heads - begin;
     const int turning = p.pairs / 4;                          // chunks that are rotated; those after them are not
-    const bool inside = chunk < (STEP == ROTATE ? turning : p.head_dim / 8), halves = chunk < turning && !p.interleaved;
+    const bool inside = chunk < (STEP == ROTATE ? turning : p.head_dim / 8), halves = chunk < turning && !INTERLEAVED;
     const int first = halves ? chunk * 4 : chunk * 8, second = halves ? p.pairs + chunk * 4 : first + 4;
-    const int begin = work % shares * SHARE + lane / LANES;
+    const long long row = static_cast<long long>(token) * of.heads + begin, at = row * p.head_dim;
+    const int step = TOGETHER * p.head_dim;
 
     // What is read goes on its way before anything waits.
     uint2 xa[ROWS] = {}, xb[ROWS] = {}, da[ROWS] = {}, db[ROWS] = {};
     float saved[ROWS] = {};
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-        const int head = begin + r * TOGETHER;
-        if (!inside || head >= all) continue;
-        const bool other = head >= p.of[0].heads;
-        const Heads& of = p.of[other];
-        const long long row = static_cast<long long>(token) * of.heads + (other ? head - p.of[0].heads : head), at = row * p.head_dim;
-        xa[r] = *reinterpret_cast<const uint2*>(of.x + at + first);
-        xb[r] = *reinterpret_cast<const uint2*>(of.x + at + second);
+        if (!inside || r * TOGETHER >= left) continue;
+        xa[r] = *reinterpret_cast<const uint2*>(of.x + at + r * step + first);
+        xb[r] = *reinterpret_cast<const uint2*>(of.x + at + r * step + second);
         if constexpr (STEP == NORM_BACKWARD) {
-            da[r] = *reinterpret_cast<const uint2*>(of.dy + at + first);
-            db[r] = *reinterpret_cast<const uint2*>(of.dy + at + second);
-            saved[r] = of.rstd[row];
+            da[r] = *reinterpret_cast<const uint2*>(of.dy + at + r * step + first);
+            db[r] = *reinterpret_cast<const uint2*>(of.dy + at + r * step + second);
+            saved[r] = of.rstd[row + r * TOGETHER];
         }
     }
-    float cos[4] = {1.f, 1.f, 1.f, 1.f}, sin[4] = {};
+    float4 wa = {}, wb = {};
+    if constexpr (STEP != ROTATE) {
+        if (inside) wa = load_four(of.weight, of.format, first), wb = load_four(of.weight, of.format, second);
+    }
+    float4 cos = make_float4(1.f, 1.f, 1.f, 1.f), sin = {};
     if (chunk < turning) {
         const long long angles = angles_of(p, token);
-        const float nan = __int_as_float(0x7fffffff);
-        float4 c = make_float4(nan, nan, nan, nan), s = c;
+        const float nan = __int_as_float(0x7fffffff), sign = p.transposed ? -1.f : 1.f;
+        cos = sin = make_float4(nan, nan, nan, nan);
         if (angles >= 0) {
-            c = *reinterpret_cast<const float4*>(p.cos + angles + chunk * 4);
-            s = *reinterpret_cast<const float4*>(p.sin + angles + chunk * 4);
+            cos = *reinterpret_cast<const float4*>(p.cos + angles + chunk * 4);
+            sin = *reinterpret_cast<const float4*>(p.sin + angles + chunk * 4);
         }
-        const float sign = p.transposed ? -1.f : 1.f;
-        cos[0] = c.x, cos[1] = c.y, cos[2] = c.z, cos[3] = c.w;
-        sin[0] = s.x * sign, sin[1] = s.y * sign, sin[2] = s.z * sign, sin[3] = s.w * sign;
+        sin = make_float4(sin.x * sign, sin.y * sign, sin.z * sign, sin.w * sign);
     }
+    const Turn<STEP, INTERLEAVED> turn_pairs(cos, sin, Numbers::of(wa, wb));
+    const float share_of_mean = 1.f / p.head_dim;
+    bf16* const out = of.out + at;
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-        const int head = begin + r * TOGETHER;
-        const bool here = head < all, other = head >= p.of[0].heads;
-        const Heads& of = p.of[here && other];
-        const long long row = here ? static_cast<long long>(token) * of.heads + (other ? head - p.of[0].heads : head) : 0;
-        Chunk x(xa[r], xb[r]);
-        float4 wa = {}, wb = {};
-        if constexpr (STEP != ROTATE) {
-            if (inside) wa = load_four(of.weight, of.format, first), wb = load_four(of.weight, of.format, second);
+        const bool here = r * TOGETHER < left;
+        const Numbers x = Numbers::of(xa[r], xb[r]);
+        Numbers y;
+        if constexpr (STEP == NORM_BACKWARD) {
+            y = turn_pairs(Numbers::of(da[r], db[r]));
+            const float rstd = saved[r], mean = rstd * rstd * rstd * share_of_mean * lanes_sum<LANES>(y.dot(x));
+#pragma unroll
+            for (int i = 0; i < 4; i++) y.a[i] = rstd * y.a[i] - mean * x.a[i], y.b[i] = rstd * y.b[i] - mean * x.b[i];
+        } else {
+            y = turn_pairs(x);
         }
         if constexpr (STEP == NORM) {
-            const float rstd = 1.f / sqrtf(lanes_sum<LANES>(x.dot(x)) / p.head_dim + p.epsilon);
-            if (chunk == 0 && here) of.rstd[row] = rstd;
-            x.scale(rstd);
-            x.multiply(wa, wb);
-        }
-        if constexpr (STEP == NORM_BACKWARD) {
-            const float rstd = saved[r];
-            Chunk d(da[r], db[r]);
-            d.rotate(cos, sin, p.interleaved);
-            d.multiply(wa, wb);
-            x.scale(rstd);
-            const float mean = lanes_sum<LANES>(d.dot(x)) / p.head_dim;
+            const float rstd = rsqrtf(lanes_sum<LANES>(x.dot(x)) * share_of_mean + p.epsilon);
+            if (chunk == 0 && here) of.rstd[row + r * TOGETHER] = rstd;
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
-                x.a[i] = rstd * (d.a[i] - x.a[i] * mean);
-                x.b[i] = rstd * (d.b[i] - x.b[i] * mean);
-            }
-        } else {
-            x.rotate(cos, sin, p.interleaved);
+            for (int i = 0; i < 4; i++) y.a[i] *= rstd, y.b[i] *= rstd;
         }
-        if (inside && here) x.store(of.out + row * p.head_dim + first, of.out + row * p.head_dim + second);
+        if (inside && here) y.store(out + r * step + first, out + r * step + second);
     }
+}
+
+template <int LANES, Step STEP>
+__device__ __forceinline__ void heads(const Call& p) {
+    if (p.interleaved) heads<LANES, STEP, true>(p);
+    else heads<LANES, STEP, false>(p);
 }
 
 // Any head and any number of pairs: a warp a head, a lane a pair, then a lane a number.

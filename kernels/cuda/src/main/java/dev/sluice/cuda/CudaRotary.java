@@ -104,7 +104,8 @@ final class CudaRotary implements RotaryOps {
         boolean fast = width % CHUNK == 0 && pairs % PAIRS == 0 && chunks <= WARP && first.aligned() && second.aligned()
                 && aligned(angles.cos()) && aligned(angles.sin());
         int lanes = chunks <= 8 ? 8 : chunks <= 16 ? 16 : WARP;
-        long warps = fast ? Math.ceilDiv(heads, ROWS * WARP / lanes) * tokens : heads * tokens;
+        int share = ROWS * WARP / lanes;
+        long warps = fast ? (Math.ceilDiv(first.count(), share) + Math.ceilDiv(second.count(), share)) * tokens : heads * tokens;
         var launch = device.launch(kernel + (fast ? "_" + lanes : "_any")).grid(Math.ceilDiv(warps, ROW_THREADS / WARP)).block(ROW_THREADS)
                 .beginStruct();
         first.put(launch);
