@@ -13,6 +13,8 @@ final class Gemm {
     private static final int THREADS = TileSizes.of("GEMM_THREADS");
     /// Products of at most this many columns take the narrow tile: LoRA's z.
     private static final int NARROW = 2 * NARROW_COLUMNS;
+    /// Where wide tiles would keep fewer than one in so many multiprocessors busy, narrow ones end sooner: a router's logits.
+    private static final int IDLE = 2;
     private static final int ALIGNMENT = 16;
 
     /// How the frozen matrix is read.
@@ -189,7 +191,7 @@ final class Gemm {
             }
             return;
         }
-        boolean narrow = n <= NARROW;
+        boolean narrow = n <= NARROW || rowTiles * Math.ceilDiv(n, COLUMNS) * IDLE < device.multiprocessors();
         int columnBlocks = Math.ceilDiv(n, narrow ? NARROW_COLUMNS : COLUMNS);
         device.launch(form.kernel + (narrow ? "_narrow" : "") + (aligned() ? "" : "_any"))
                 .detail(sizes()).grid(rowTiles * columnBlocks).block(THREADS).beginStruct()
