@@ -10,7 +10,7 @@
  *           rows [tokens * topK, hidden], out [tokens, hidden] bf16
  * Requires  offsets ascending from 0 to the row count, or within it where experts are not whole (else no tiles and a fault), pointers 16-byte aligned; fast where width and hidden are
  *           multiples of 8      Accumulates fp32
- * Launch    tiles: one or two blocks of COMPACT_THREADS; activation: a thread for 8 columns, or for one where width is no multiple of 8;
+ * Launch    tiles: one or two blocks of whole warps, COMPACT_THREADS threads at most; activation: a thread for 8 columns, or for one where width is no multiple of 8;
  *           activation_backward: a warp a pick; combine: a block a token
  * Bound by  memory bandwidth      Source  Shazeer 2020 (gating); Gale et al. 2022 (grouping)      Twin  CudaExperts.java */
 #include "../common/activation.cuh"
@@ -19,49 +19,73 @@
 #include "../common/numbers.cuh"
 #include "../common/tiles.h"
 
-extern "C" __global__ void __launch_bounds__(COMPACT_THREADS)
-expert_tiles(const int* offsets, int experts, int total, int whole, int4* fixed, int* fixed_count, int4* even, int* even_count, int4* fault) {
+namespace experts {
+
+// The first of `count` ascending numbers that is larger than `number`; there is one.
+__device__ __forceinline__ int first_larger(const int* ascending, int count, int number) {
+    int low = 0;
+    for (int high = count - 1; low < high;) {
+        const int middle = (low + high) / 2;
+        if (ascending[middle] > number) high = middle;
+        else low = middle + 1;
+    }
+    return low;
+}
+
+__device__ __forceinline__ int pieces_of(int rows, bool evenly) {
+    return evenly ? (rows + EXPERT_GEMM_PIECE - 1) / EXPERT_GEMM_PIECE : (rows + GEMM_ROWS - 1) / GEMM_ROWS;
+}
+
+// Piece `i` of an expert with `rows` rows from `begin` on.
+__device__ __forceinline__ int4 piece(int expert, int begin, int rows, int i, bool evenly) {
     constexpr int UNIT = 16;                                  // rows that even pieces are multiples of
     static_assert(EXPERT_GEMM_PIECE % UNIT == 0);
+    int from = i * GEMM_ROWS, height = GEMM_ROWS;
+    if (evenly) {
+        const int units = (rows + UNIT - 1) / UNIT, pieces = pieces_of(rows, evenly);
+        const int least = units / pieces, more = units - least * pieces;                     // the first `more` pieces have one unit more
+        from = (i * least + min(i, more)) * UNIT, height = (least + (i < more ? 1 : 0)) * UNIT;
+    }
+    return make_int4(expert, begin + from, min(height, rows - from), 0);
+}
+
+}  // namespace experts
+
+extern "C" __global__ void __launch_bounds__(COMPACT_THREADS)
+expert_tiles(const int* offsets, int experts, int total, int whole, int4* fixed, int* fixed_count, int4* even, int* even_count, int4* fault) {
     const bool evenly = blockIdx.x == 1;
-    const int most = evenly ? EXPERT_GEMM_PIECE : GEMM_ROWS;
     int4* const tiles = evenly ? even : fixed;
     int* const count = evenly ? even_count : fixed_count;
+    const int threads = blockDim.x, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     __shared__ int warp_totals[COMPACT_THREADS / 32];
-    int before_all = 0;
+    __shared__ int ends[COMPACT_THREADS];                     // pieces of the experts up to this one
     bool wrong = whole ? offsets[0] != 0 || offsets[experts] != total : offsets[0] < 0 || offsets[experts] > total;
-    for (int e = threadIdx.x; e < experts; e += COMPACT_THREADS) wrong |= offsets[e] > offsets[e + 1];
+    for (int e = threadIdx.x; e < experts; e += threads) wrong |= offsets[e] > offsets[e + 1];
     if (__syncthreads_or(wrong)) {
         if (threadIdx.x == 0) *count = 0, report(fault, FAULT_ROUTING, experts, offsets[experts], total + 1);
         return;
     }
-    for (int first = 0; first < experts; first += COMPACT_THREADS) {
-        const int expert = first + threadIdx.x, lane = threadIdx.x % 32;
-        const int begin = expert < experts ? offsets[expert] : 0, rows = expert < experts ? offsets[expert + 1] - begin : 0;
-        const int pieces = (rows + most - 1) / most, units = (rows + UNIT - 1) / UNIT;
-        int inclusive = pieces;
+    int written = 0;
+    for (int first = 0; first < experts; first += threads) {
+        const int expert = first + threadIdx.x, here = min(experts - first, threads);
+        int inclusive = expert < experts ? experts::pieces_of(__ldg(offsets + expert + 1) - __ldg(offsets + expert), evenly) : 0;
 #pragma unroll
         for (int distance = 1; distance < 32; distance *= 2) {
             const int left = __shfl_up_sync(~0u, inclusive, distance);
             if (lane >= distance) inclusive += left;
         }
-        if (lane == 31) warp_totals[threadIdx.x / 32] = inclusive;
+        if (lane == 31) warp_totals[warp] = inclusive;
+        __syncthreads();                                      // also: nobody reads the ends of the experts before
+        ends[threadIdx.x] = inclusive + warp_sum(lane < warp ? warp_totals[lane] : 0);
         __syncthreads();
-        int before = before_all, all = 0;
-        for (int w = 0; w < COMPACT_THREADS / 32; w++) {
-            if (w < threadIdx.x / 32) before += warp_totals[w];
-            all += warp_totals[w];
+        const int pieces = ends[here - 1];
+        for (int i = threadIdx.x; i < pieces; i += threads) {
+            const int at = experts::first_larger(ends, here, i), begin = __ldg(offsets + first + at);
+            tiles[written + i] = experts::piece(first + at, begin, __ldg(offsets + first + at + 1) - begin, i - (at == 0 ? 0 : ends[at - 1]), evenly);
         }
-        const int least = pieces == 0 ? 0 : units / pieces, more = units - least * pieces;   // the first `more` pieces have one unit more
-        for (int i = 0; i < pieces; i++) {
-            const int from = evenly ? (i * least + min(i, more)) * UNIT : i * GEMM_ROWS;
-            const int to = evenly ? from + (least + (i < more ? 1 : 0)) * UNIT : from + GEMM_ROWS;
-            tiles[before + inclusive - pieces + i] = make_int4(expert, begin + from, min(to, rows) - from, 0);
-        }
-        before_all += all;
-        __syncthreads();
+        written += pieces;
     }
-    if (threadIdx.x == 0) *count = before_all;
+    if (threadIdx.x == 0) *count = written;
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)

@@ -11,6 +11,9 @@ import dev.sluice.compute.Tensor;
 record RowTiles(Pieces fixed, Pieces even) {
     private static final int FIXED_ROWS = TileSizes.of("GEMM_ROWS");
     private static final int EVEN_ROWS = TileSizes.of("EXPERT_GEMM_PIECE");
+    private static final int WARP = 32;
+    private static final int FEW_THREADS = 256;
+    private static final int MOST_THREADS = TileSizes.of("COMPACT_THREADS");
 
     /// A list of pieces.
     ///
@@ -38,9 +41,14 @@ record RowTiles(Pieces fixed, Pieces even) {
         int experts = Math.toIntExact(offsets.elements() - 1);
         var fixed = Pieces.allocate(scratch, "tiles", rows, FIXED_ROWS, experts);
         var even = device.hopper() ? Pieces.allocate(scratch, "even tiles", rows, EVEN_ROWS, experts) : null;
-        device.launch("expert_tiles").grid(even == null ? 1 : 2).block(TileSizes.of("COMPACT_THREADS"))
+        device.launch("expert_tiles").grid(even == null ? 1 : 2).block(threads(experts))
                 .pointer(offsets).int32(experts).int32(rows).flag(whole).pointer(fixed.table).pointer(fixed.count)
                 .pointer(even == null ? null : even.table).pointer(even == null ? null : even.count).fault().run();
         return new RowTiles(fixed, even);
+    }
+
+    /// A thread an expert; few experts still have many pieces to write.
+    private static int threads(int experts) {
+        return Math.clamp(Math.ceilDiv(experts, WARP) * WARP, FEW_THREADS, MOST_THREADS);
     }
 }
