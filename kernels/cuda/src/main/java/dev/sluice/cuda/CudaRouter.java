@@ -12,6 +12,10 @@ import dev.sluice.compute.op.Routing;
 final class CudaRouter implements RouterOps {
     private static final int TOKENS = TileSizes.of("ROUTER_TOKENS");
     private static final int THREADS = TileSizes.of("ROUTER_THREADS");
+    private static final int WARP = 32;
+    private static final int WARPS = THREADS / WARP;
+    /// Shared memory that every card gives a block unasked.
+    private static final int SHARED_BYTES = 48 << 10;
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
     private static final int PARTS = 3;
     /// A group a lane of a warp.
@@ -34,14 +38,24 @@ final class CudaRouter implements RouterOps {
         try (var own = scratch.child("route")) {
             var counts = own.allocate("group counts", DType.INT32, groups, experts);
             var totals = own.allocate("totals", DType.INT32, experts);
-            rule(device.launch("route_pick").grid(groups).block(THREADS).sharedBytes(Integer.BYTES * experts * (1 + THREADS / 32))
+            int warps = pickingWarps(experts);
+            rule(device.launch("route_pick").grid(groups).block(warps * WARP).sharedBytes(Integer.BYTES * experts * (1 + warps))
                     .pointer(logits).pointer(routing.picks()).pointer(routing.weights()).pointer(counts).int32(tokens), router).run();
-            device.launch("route_scan").grid(Math.ceilDiv(experts, THREADS / 32)).block(THREADS)
+            device.launch("route_scan").grid(Math.ceilDiv(experts, WARPS)).block(THREADS)
                     .pointer(counts).pointer(totals).int32(groups).int32(experts).run();
             device.launch("route_scatter").grid(groups).block(THREADS)
                     .pointer(routing.picks()).pointer(counts).pointer(totals).pointer(routing.offsets()).pointer(routing.rowToken())
                     .pointer(routing.rowOfPick()).int32(tokens).int32(experts).int32(router.topK()).run();
         }
+    }
+
+    /// Warps of a block that picks: one for each of its tokens, or as many as have room for their candidates.
+    private static int pickingWarps(int experts) {
+        int warps = TOKENS;
+        while (Integer.BYTES * experts * (1 + warps) > SHARED_BYTES) {
+            warps /= 2;
+        }
+        return warps;
     }
 
     @Override
@@ -111,7 +125,7 @@ final class CudaRouter implements RouterOps {
         int stride = Math.ceilDiv(experts, 8) * 8;
         try (var own = scratch.child("router.backward")) {
             var gradients = own.allocate("logit gradients", DType.BFLOAT16, tokens, stride);
-            rule(device.launch("route_backward").grid(Math.ceilDiv(tokens, THREADS / 32)).block(THREADS)
+            rule(device.launch("route_backward").grid(Math.ceilDiv(tokens, WARPS)).block(THREADS).sharedBytes(Float.BYTES * experts * WARPS)
                     .pointer(dWeights).pointer(logits).pointer(routing.picks()).pointer(gradients).int32(tokens).int32(stride), router)
                     .fault().run();
             // A gradient is bf16 as all are: the weight's nearest bf16 numbers do.

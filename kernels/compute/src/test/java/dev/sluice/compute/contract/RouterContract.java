@@ -22,7 +22,8 @@ public interface RouterContract extends Contract {
     int HIDDEN = 24;
 
     @ParameterizedTest
-    @CsvSource({"1,1,1,true", "1,8,2,true", "65,16,4,true", "129,11,3,false", "64,128,8,true", "63,5,5,false", "128,4,1,true"})
+    @CsvSource({"1,1,1,true", "1,8,2,true", "65,16,4,true", "129,11,3,false", "64,128,8,true", "63,5,5,false", "128,4,1,true", "40,500,40,true",
+        "33,1024,3,true"})
     default void routeMatchesItsReference(int tokens, int experts, int topK, boolean normalize) {
         try (var world = world(tokens + experts)) {
             var router = new Case(world, tokens, experts, topK, normalize);
@@ -38,7 +39,8 @@ public interface RouterContract extends Contract {
     }
 
     @ParameterizedTest
-    @CsvSource({"1,8,2,true", "65,16,4,true", "129,11,3,false", "128,4,2,true", "7,4,4,false"})
+    @CsvSource({"1,8,2,true", "65,16,4,true", "129,11,3,false", "128,4,2,true", "7,4,4,false", "20,500,40,false",
+        "9,1024,33,true"})
     default void routerGradientMatchesItsReference(int tokens, int experts, int topK, boolean normalize) {
         try (var world = world(tokens * 3L + experts)) {
             var router = new Case(world, tokens, experts, topK, normalize);
