@@ -125,7 +125,8 @@ struct Problem {
     }
     void backward() {
         const int padded = query_blocks * queries;
-        flash_prepare<<<(padded * heads + 7) / 8, FLAT_THREADS>>>(d_out.get(), out.get(), lse.get(), lse2.get(), delta.get(), tokens, padded, heads, value_dim);
+        const dim3 grid(padded / FLASH_PREPARE_TOKENS, (heads + FLASH_PREPARE_HEADS - 1) / FLASH_PREPARE_HEADS);
+        flash_prepare<<<grid, FLAT_THREADS>>>(d_out.get(), out.get(), lse.get(), lse2.get(), delta.get(), tokens, padded, heads, value_dim);
         const flash::Backward p{first_key.get(), last_query.get(), lse2.get(), delta.get(), turns.get(), dq_parts.get(), dk_parts.get(), dv_parts.get(),
                                 tokens, heads, kv_heads, splits, scale};
         const auto go = [&](auto* kernel, uint32_t shared) {

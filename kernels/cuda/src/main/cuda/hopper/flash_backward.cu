@@ -11,7 +11,8 @@
  * Maps      bf16, 128-byte swizzle, zeros outside: {HEAD, heads of the tensor, tokens}; q, dout box {64, 1, QUERIES}, k, v box {64, 1, KEYS}
  * Requires  compute capability 9.0; HEAD 64 (QUERIES 128, KEYS 128) or 128 (QUERIES 64, KEYS 128); heads % kv_heads == 0, (heads / kv_heads) % splits == 0
  * Launch    backward: grid key_blocks * kv_heads * splits, block 384, dynamic shared BackwardPlan::SHARED_BYTES (tiles.h)
- *           prepare: a warp a (padded token, head), block FLAT_THREADS; then flash_gradient.cu
+ *           prepare: grid {padded tokens / FLASH_PREPARE_TOKENS, ceil(heads / FLASH_PREPARE_HEADS)}, block FLAT_THREADS; values of 64, 128
+ *           or 256 columns; then flash_gradient.cu
  *           no cluster      Accumulates fp32; p and ds are bf16 in products, ds is made of p in fp32
  * Bound by  the matrix unit      Source  Dao 2023, FlashAttention-2, section 3.1.2; Shah et al. 2024, FlashAttention-3      Twin  HopperAttention.java */
 #include "flash_backward.cuh"
@@ -221,20 +222,52 @@ FLASH_BACKWARD(64)
 FLASH_BACKWARD(128)
 #undef FLASH_BACKWARD
 
-// rows: padded tokens * heads. Padded rows get an infinite lse, so that their probabilities are zero.
+namespace flash {
+
+// The lanes of a head multiply 8 columns each.
+template <int LANES>
+__device__ __forceinline__ void prepare(const bf16* d_out, const bf16* out, const float* lse, float* lse2, float* delta, int tokens, int padded_tokens, int heads) {
+    constexpr int ROWS = FLASH_PREPARE_TOKENS * FLASH_PREPARE_HEADS, TOGETHER = FLAT_THREADS / LANES;
+    constexpr int STEPS = ROWS / TOGETHER, LOADED = STEPS < 4 ? STEPS : 4;                   // steps on their way at once
+    static_assert(ROWS % TOGETHER == 0 && STEPS % LOADED == 0 && ROWS <= FLAT_THREADS);
+    __shared__ float dots[ROWS];                              // [tokens, heads]
+    const int token0 = blockIdx.x * FLASH_PREPARE_TOKENS, head0 = blockIdx.y * FLASH_PREPARE_HEADS, lane = threadIdx.x % LANES;
+    const int token = token0 + threadIdx.x % FLASH_PREPARE_TOKENS, head = head0 + threadIdx.x / FLASH_PREPARE_TOKENS;
+    const bool writes = threadIdx.x < ROWS && head < heads;
+    const float own = writes && token < tokens ? __ldg(lse + static_cast<long long>(token) * heads + head) : INFINITY;
+#pragma unroll 1
+    for (int first = 0; first < STEPS; first += LOADED) {
+        uint4 a[LOADED] = {}, b[LOADED] = {};
+#pragma unroll
+        for (int i = 0; i < LOADED; i++) {
+            const int row = (first + i) * TOGETHER + threadIdx.x / LANES, t = token0 + row / FLASH_PREPARE_HEADS, h = head0 + row % FLASH_PREPARE_HEADS;
+            if (t >= tokens || h >= heads) continue;
+            const long long at = (static_cast<long long>(t) * heads + h) * LANES + lane;
+            a[i] = __ldg(reinterpret_cast<const uint4*>(d_out) + at), b[i] = __ldg(reinterpret_cast<const uint4*>(out) + at);
+        }
+#pragma unroll
+        for (int i = 0; i < LOADED; i++) {
+            const Eight x = Eight::of(a[i]), y = Eight::of(b[i]);
+            float dot = 0.f;
+#pragma unroll
+            for (int j = 0; j < 8; j++) dot += x.v[j] * y.v[j];
+            dot = lanes_sum<LANES>(dot);
+            if (lane == 0) dots[(first + i) * TOGETHER + threadIdx.x / LANES] = dot;
+        }
+    }
+    __syncthreads();
+    if (!writes) return;
+    const long long at = static_cast<long long>(head) * padded_tokens + token;
+    lse2[at] = own * LOG2_E;
+    delta[at] = dots[threadIdx.x % FLASH_PREPARE_TOKENS * FLASH_PREPARE_HEADS + threadIdx.x / FLASH_PREPARE_TOKENS];
+}
+
+}  // namespace flash
+
+// Padded rows get an infinite lse, so that their probabilities are zero.
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 flash_prepare(const bf16* d_out, const bf16* out, const float* lse, float* lse2, float* delta, int tokens, int padded_tokens, int heads, int head_dim) {
-    const long long i = static_cast<long long>(blockIdx.x) * (FLAT_THREADS / 32) + threadIdx.x / 32;
-    if (i >= static_cast<long long>(padded_tokens) * heads) return;
-    const long long token = i / heads, head = i % heads;
-    const int lane = threadIdx.x % 32;
-    float dot = 0.f;
-    for (int c = lane; token < tokens && c * 4 < head_dim; c += 32) {
-        const uint2 a = reinterpret_cast<const uint2*>(d_out + i * head_dim)[c], b = reinterpret_cast<const uint2*>(out + i * head_dim)[c];
-        dot += low(a.x) * low(b.x) + high(a.x) * high(b.x) + low(a.y) * low(b.y) + high(a.y) * high(b.y);
-    }
-    dot = warp_sum(dot);
-    if (lane != 0) return;
-    lse2[head * padded_tokens + token] = token < tokens ? lse[i] * flash::LOG2_E : INFINITY;
-    delta[head * padded_tokens + token] = dot;
+    if (head_dim == 64) flash::prepare<8>(d_out, out, lse, lse2, delta, tokens, padded_tokens, heads);
+    else if (head_dim == 128) flash::prepare<16>(d_out, out, lse, lse2, delta, tokens, padded_tokens, heads);
+    else flash::prepare<32>(d_out, out, lse, lse2, delta, tokens, padded_tokens, heads);
 }

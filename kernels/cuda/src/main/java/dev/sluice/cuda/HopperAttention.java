@@ -23,6 +23,8 @@ final class HopperAttention {
     /// Columns of a head that a block of the last pass takes.
     private static final int GRADIENT_COLUMNS = 32;
     private static final int FLAT_THREADS = TileSizes.of("FLAT_THREADS");
+    private static final int PREPARE_TOKENS = TileSizes.of("FLASH_PREPARE_TOKENS");
+    private static final int PREPARE_HEADS = TileSizes.of("FLASH_PREPARE_HEADS");
     private static final int FORWARD_QUERIES = TileSizes.of("FLASH_FORWARD_QUERIES");
     /// More blocks even out that early keys are seen by most queries; beyond this they gain nothing.
     private static final int MOST_SPLITS = 8;
@@ -91,7 +93,7 @@ final class HopperAttention {
         var dkParts = scratch.allocate("dk parts", DType.FLOAT32, splits, shape.kvHeads(), keyBlocks, (long) keys * head);
         var dvParts = scratch.allocate("dv parts", DType.FLOAT32, splits, shape.kvHeads(), keyBlocks, (long) keys * value);
         device.fill(turns.address(), (byte) 0, turns.bytes());
-        device.launch("flash_prepare").grid(Math.ceilDiv(lse2.elements(), FLAT_THREADS / 32)).block(FLAT_THREADS)
+        device.launch("flash_prepare").grid(paddedTokens / PREPARE_TOKENS, Math.ceilDiv(shape.heads(), PREPARE_HEADS)).block(FLAT_THREADS)
                 .pointer(dOut).pointer(out).pointer(lse).pointer(lse2).pointer(delta)
                 .int32(tokens).int32(paddedTokens).int32(shape.heads()).int32(value).run();
         device.launch("flash_backward_" + head).grid((long) keyBlocks * shape.kvHeads() * splits).block(THREADS)
