@@ -1,12 +1,11 @@
 /* Products with a LoRA matrix, which are as narrow as its rank: Z[r, n] = alpha * sum over k of X[x_rows[r], k] M(k, n).
- * Every warp of a block sums its share of k for the same rows, without meeting the others: a lane's 16 bytes of a row of X are the fragments of two
+ * Every warp of a block sums its share of k for the same rows, straight from registers: a lane's 16 bytes of a row of X are the fragments of two
  * mma steps, because both operands may count k in any order they share. The shares are added in one order at the end.
  *   lora_z_N_R     M [experts, n, k]: z = s x A^T, n <= N
  *   lora_dz_N_R    M [experts, k, n]: dz = s dy B, n = N
  * Shapes    X [*, ldx] bf16   Z [rows, n] bf16   tiles, tile_count, limit as gemm.cu
  * Requires  k % 8 == 0, ldx % 8 == 0, pointers 16-byte aligned; R rows a block, GEMM_ROWS % R == 0
- * Accumulates fp32      Launch  grid ceil(rows / R), or tiles * GEMM_ROWS / R; block LORA_Z_MANY_THREADS for 64 rows; for 32 LORA_Z_NARROW_THREADS
- *           where N <= 16, else LORA_Z_FEW_THREADS
+ * Accumulates fp32      Launch  grid ceil(rows / R), or tiles * GEMM_ROWS / R; block LORA_Z_FEW_THREADS for 32 rows, LORA_Z_MANY_THREADS for 64
  * Bound by  memory bandwidth      Source  Hu et al. 2021 eq. 3      Twin  LoraProjection.java */
 #include "../common/numbers.cuh"
 #include "../common/ptx.cuh"
@@ -30,8 +29,8 @@ struct Product {
 
 constexpr int DEPTH = 32;                                     // of k, a step of a warp
 
-// What a lane reads of M in one step, for 8 * N8 columns: columns N8 * (lane / 4) + j, rows 8 * (lane % 4) .. + 7 of the step. Rows beyond k are
-// not read and count as zeros; columns beyond n are another one's and not stored.
+// What a lane reads of M in one step, for 8 * N8 columns: columns N8 * (lane / 4) + j, rows 8 * (lane % 4) .. + 7 of the step. Beyond the matrix it
+// reads something else that is there: X is zero beyond k, and columns beyond n are not stored.
 template <int N8, bool TRANSPOSED>
 struct Columns;
 
@@ -44,8 +43,7 @@ struct Columns<N8, false> {
         const int at = first_k + lane % 4 * 8;
 #pragma unroll
         for (int j = 0; j < N8; j++) {
-            of[j] = uint4{};
-            if (at < k) of[j] = __ldg(reinterpret_cast<const uint4*>(matrix + static_cast<long long>(min(N8 * (lane / 4) + j, n - 1)) * k + at));
+            of[j] = __ldg(reinterpret_cast<const uint4*>(matrix + static_cast<long long>(min(N8 * (lane / 4) + j, n - 1)) * k + (at < k ? at : 0)));
         }
     }
     // Rows 2 i and 2 i + 1 of column j.
@@ -60,10 +58,7 @@ struct Columns<N8, true> {
 
     __device__ __forceinline__ void load(const bf16* matrix, int, int k, int first_k, int lane) {
         const int at = first_k + lane % 4 * 8;
-        const bf16* const from = matrix + static_cast<long long>(at) * (8 * N8) + N8 * (lane / 4);
-#pragma unroll
-        for (int i = 0; i < 8 * WORDS; i++) row[i / WORDS][i % WORDS] = 0;
-        if (at >= k) return;
+        const bf16* const from = matrix + static_cast<long long>(at < k ? at : 0) * (8 * N8) + N8 * (lane / 4);
 #pragma unroll
         for (int i = 0; i < 8; i++) {
             const bf16* const here = from + i * 8 * N8;
@@ -84,44 +79,12 @@ struct Columns<N8, true> {
     }
 };
 
-// What a lane has of X for AHEAD steps, on its way or here: in registers,
-template <int M16, int AHEAD>
-struct InRegisters {
-    static constexpr int BYTES = 0;
-    uint4 of[AHEAD][M16][2];
-
-    __device__ __forceinline__ InRegisters(uint8_t*) {}
-    __device__ __forceinline__ void load(int slot, int m, int half, const uint4* from, bool inside) { of[slot][m][half] = inside ? *from : uint4{}; }
-    __device__ __forceinline__ void commit() {}
-    __device__ __forceinline__ void wait() {}
-    __device__ __forceinline__ void finish() {}
-    __device__ __forceinline__ uint4 get(int slot, int m, int half) const { return of[slot][m][half]; }
-};
-
-// or in shared memory, where no other lane looks: that leaves registers for more blocks, and so for one wave of them instead of two.
-template <int M16, int AHEAD>
-struct InShared {
-    static constexpr int BYTES = AHEAD * M16 * 2 * 512;       // of a warp
-    const uint32_t own;
-
-    __device__ __forceinline__ InShared(uint8_t* storage) : own(ptx::shared_address(storage) + threadIdx.x / 32 * BYTES + threadIdx.x % 32 * 16) {}
-    __device__ __forceinline__ uint32_t at(int slot, int m, int half) const { return own + ((slot * M16 + m) * 2 + half) * 512; }
-    __device__ __forceinline__ void load(int slot, int m, int half, const uint4* from, bool inside) { ptx::copy16(at(slot, m, half), from, inside); }
-    __device__ __forceinline__ void commit() { ptx::commit_copies(); }
-    __device__ __forceinline__ void wait() { ptx::wait_copies<AHEAD - 1>(); }
-    __device__ __forceinline__ void finish() { ptx::wait_copies<0>(); }
-    __device__ __forceinline__ uint4 get(int slot, int m, int half) const { return ptx::load16(at(slot, m, half)); }
-};
-
 // M16 * 16 rows a block, up to 8 * N8 columns, WARPS that share k, AHEAD steps of each on their way.
-template <int M16, int N8, int WARPS, template <int, int> class Steps, int AHEAD, bool TRANSPOSED>
+template <int M16, int N8, int WARPS, int AHEAD, bool TRANSPOSED>
 __device__ __forceinline__ void multiply(const Product& p) {
     constexpr int ROWS = 16 * M16, SUMS = M16 * N8 * 4;
-    static_assert((WARPS & (WARPS - 1)) == 0 && GEMM_ROWS % ROWS == 0);
-    using Own = Steps<M16, AHEAD>;
-    constexpr int SHARE_BYTES = WARPS / 2 * SUMS * 128, BYTES = WARPS * Own::BYTES > SHARE_BYTES ? WARPS * Own::BYTES : SHARE_BYTES;
-    __shared__ __align__(16) uint8_t storage[BYTES];          // steps of X, then shares of the sums
-    auto* const shares = reinterpret_cast<float(*)[SUMS][32]>(storage);
+    static_assert((WARPS == 4 || WARPS == 8) && GEMM_ROWS % ROWS == 0);
+    __shared__ float shares[WARPS / 2][SUMS][32];
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
 
     int expert = 0, first, live;
@@ -137,27 +100,25 @@ __device__ __forceinline__ void multiply(const Product& p) {
     }
     if (live <= 0) return;
     const bf16* const matrix = p.matrix + static_cast<long long>(expert) * p.n * p.k;
-    __shared__ unsigned row_at[ROWS];                         // in 16 bytes; rows beyond `live` read another one and are not stored
-    if (threadIdx.x < ROWS) {
-        const int r = first + min(static_cast<int>(threadIdx.x), live - 1);
-        row_at[threadIdx.x] = static_cast<unsigned>(p.x_rows == nullptr ? r : p.x_rows[r]) * static_cast<unsigned>(p.ldx / 8);
-    }
-    __syncthreads();
+    const bf16* row[M16][2];                                  // rows beyond `live` read another one and are not stored
+#pragma unroll
+    for (int m = 0; m < M16; m++)
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int r = first + min(m * 16 + half * 8 + lane / 4, live - 1);
+            row[m][half] = p.x + static_cast<long long>(p.x_rows == nullptr ? r : p.x_rows[r]) * p.ldx + lane % 4 * 8;
+        }
 
-    Own x(storage);
+    uint4 x[AHEAD][M16][2];
     Columns<N8, TRANSPOSED> columns[AHEAD];
     const int steps = (p.k + DEPTH - 1) / DEPTH, own_steps = (steps - warp + WARPS - 1) / WARPS;
     auto load = [&](int slot, int step) {                     // the warp's own step: all warps together walk along the rows
-        const int k = (step * WARPS + warp) * DEPTH, at = k + lane % 4 * 8;
-        const bool inside = at < p.k;
+        const int k = (step * WARPS + warp) * DEPTH;
+        const bool inside = k + lane % 4 * 8 < p.k;
 #pragma unroll
         for (int m = 0; m < M16; m++)
 #pragma unroll
-            for (int half = 0; half < 2; half++) {
-                const unsigned chunk = inside ? row_at[m * 16 + half * 8 + lane / 4] + at / 8 : 0;
-                x.load(slot, m, half, reinterpret_cast<const uint4*>(p.x) + chunk, inside);
-            }
-        x.commit();
+            for (int half = 0; half < 2; half++) x[slot][m][half] = inside ? *reinterpret_cast<const uint4*>(row[m][half] + k) : uint4{};
         columns[slot].load(matrix, p.n, p.k, k, lane);
     };
     float sums[M16][N8][4] = {};
@@ -166,11 +127,10 @@ __device__ __forceinline__ void multiply(const Product& p) {
     for (int step = 0; step < own_steps; step += AHEAD) {
 #pragma unroll
         for (int slot = 0; slot < AHEAD; slot++) {
-            x.wait();
             ptx::Left early[M16], late[M16];
 #pragma unroll
             for (int m = 0; m < M16; m++) {
-                const uint4 a = x.get(slot, m, 0), b = x.get(slot, m, 1);
+                const uint4 a = x[slot][m][0], b = x[slot][m][1];
                 early[m] = {{a.x, b.x, a.y, b.y}}, late[m] = {{a.z, b.z, a.w, b.w}};
             }
 #pragma unroll
@@ -185,9 +145,6 @@ __device__ __forceinline__ void multiply(const Product& p) {
             load(slot, step + slot + AHEAD);                  // beyond k: zeros
         }
     }
-
-    x.finish();
-    __syncthreads();                                          // nobody's steps are on their way: shares go there
 
     // Half of the warps that still have a share give theirs to the other half.
 #pragma unroll
@@ -229,29 +186,22 @@ __device__ __forceinline__ void multiply(const Product& p) {
 
 }  // namespace lora_z
 
-#define LORA_Z_KERNEL(NAME, WARPS, RESIDENT, ...)                                        \
-    extern "C" __global__ void __launch_bounds__(32 * WARPS, ptx::TURING ? 1 : RESIDENT) \
-    NAME(const __grid_constant__ lora_z::Product p) {                                    \
-        lora_z::multiply<__VA_ARGS__>(p);                                                \
+#define LORA_Z(N, ROWS, WARPS, RESIDENT, AHEAD)                                                                                            \
+    extern "C" __global__ void __launch_bounds__(32 * WARPS, ptx::TURING ? 1 : RESIDENT)                                                   \
+    lora_z_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {                                                                       \
+        lora_z::multiply<ROWS / 16, N / 8, WARPS, ptx::TURING ? 1 : AHEAD, false>(p);                                                      \
+    }                                                                                                                                      \
+    extern "C" __global__ void __launch_bounds__(32 * WARPS, ptx::TURING ? 1 : RESIDENT)                                                   \
+    lora_dz_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {                                                                      \
+        lora_z::multiply<ROWS / 16, N / 8, WARPS, ptx::TURING ? 1 : AHEAD, true>(p);                                                       \
     }
-#define LORA_Z(N, ROWS, WARPS, STEPS, AHEAD, RESIDENT, RESIDENT_DZ)                                                                             \
-    LORA_Z_KERNEL(lora_z_##N##_##ROWS, WARPS, RESIDENT, ROWS / 16, N / 8, WARPS, lora_z::STEPS, ptx::TURING ? 1 : AHEAD, false)                  \
-    LORA_Z_KERNEL(lora_dz_##N##_##ROWS, WARPS, RESIDENT_DZ, ROWS / 16, N / 8, WARPS, lora_z::STEPS, ptx::TURING ? 1 : AHEAD, true)
-// With five the blocks of 4,096 tokens' experts are one wave; code for 10.0 would spill.
-#if __CUDA_ARCH__ == 1000
-#define LORA_Z_RESIDENT 4
-#else
-#define LORA_Z_RESIDENT 5
-#endif
 // Few rows: blocks of fewer rows, each with more warps. Many: what is read of M serves more rows.
-LORA_Z(8, 32, LORA_Z_NARROW_THREADS / 32, InRegisters, 3, 1, 1)
-LORA_Z(8, 64, LORA_Z_MANY_THREADS / 32, InShared, 2, 4, 4)
-LORA_Z(16, 32, LORA_Z_NARROW_THREADS / 32, InRegisters, 3, 1, 1)
-LORA_Z(16, 64, LORA_Z_MANY_THREADS / 32, InShared, 2, LORA_Z_RESIDENT, 3)
-LORA_Z(32, 32, LORA_Z_FEW_THREADS / 32, InRegisters, 3, 1, 1)
-LORA_Z(32, 64, LORA_Z_MANY_THREADS / 32, InShared, 2, 2, 2)
-LORA_Z(64, 32, LORA_Z_FEW_THREADS / 32, InRegisters, 1, 1, 1)
-LORA_Z(64, 64, LORA_Z_MANY_THREADS / 32, InShared, 1, 2, 2)
+LORA_Z(8, 32, LORA_Z_FEW_THREADS / 32, 2, 3)
+LORA_Z(8, 64, LORA_Z_MANY_THREADS / 32, 3, 2)
+LORA_Z(16, 32, LORA_Z_FEW_THREADS / 32, 2, 3)
+LORA_Z(16, 64, LORA_Z_MANY_THREADS / 32, 3, 2)
+LORA_Z(32, 32, LORA_Z_FEW_THREADS / 32, 1, 3)
+LORA_Z(32, 64, LORA_Z_MANY_THREADS / 32, 2, 2)
+LORA_Z(64, 32, LORA_Z_FEW_THREADS / 32, 1, 1)
+LORA_Z(64, 64, LORA_Z_MANY_THREADS / 32, 2, 1)
 #undef LORA_Z
-#undef LORA_Z_RESIDENT
-#undef LORA_Z_KERNEL

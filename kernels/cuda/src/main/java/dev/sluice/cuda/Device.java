@@ -19,13 +19,10 @@ import jcuda.driver.JCudaDriver;
 final class Device implements AutoCloseable {
     /// How names of kernels in the hopper image begin.
     private static final List<String> HOPPER_PREFIXES = List.of("hopper_", "flash_");
-    private static final int STATIC_SHARED_BYTES = 1;
     private static final int DYNAMIC_SHARED_BYTES = 8;
     private static final int SHARED_MEMORY_CARVEOUT = 9;
     private static final int ALL_SHARED = 100;
     private static final int DEFAULT_SHARED_BYTES = 48 * 1024;
-    /// From how many bytes of its own on a kernel's blocks are limited by shared memory.
-    private static final int MUCH_SHARED_BYTES = 24 * 1024;
     /// Counters for blocks that share a sum.
     static final int ARRIVALS = 1 << 16;
     private static final int TURING_SHARED_BYTES = 64 * 1024;
@@ -219,17 +216,7 @@ final class Device implements AutoCloseable {
         }
         String image = HOPPER_PREFIXES.stream().anyMatch(name::startsWith) ? HopperProvider.NAME : PortableProvider.NAME;
         JCudaDriver.cuModuleGetFunction(function, modules.get(image), name);
-        int[] shared = new int[1];
-        JCudaDriver.cuFuncGetAttribute(shared, STATIC_SHARED_BYTES, function);
-        if (shared[0] >= MUCH_SHARED_BYTES) {
-            preferShared(function);
-        }
         return new Kernel(name, function);
-    }
-
-    /// Left to itself the driver may keep most of the memory as cache, and fewer blocks fit a multiprocessor.
-    private static void preferShared(CUfunction function) {
-        JCudaDriver.cuFuncSetAttribute(function, SHARED_MEMORY_CARVEOUT, ALL_SHARED);
     }
 
     void run(Kernel kernel, String detail, DriverLibrary.Shape shape, MemorySegment arguments) {
@@ -241,7 +228,8 @@ final class Device implements AutoCloseable {
         }
         if (shape.sharedBytes() > kernel.sharedBytes) {
             JCudaDriver.cuFuncSetAttribute(kernel.function, DYNAMIC_SHARED_BYTES, shape.sharedBytes());
-            preferShared(kernel.function);
+            // Left to itself the driver may keep most of the memory as cache, and fewer blocks fit a multiprocessor.
+            JCudaDriver.cuFuncSetAttribute(kernel.function, SHARED_MEMORY_CARVEOUT, ALL_SHARED);
             kernel.sharedBytes = shape.sharedBytes();
         }
         if (times == null) {

@@ -6,26 +6,17 @@ final class LoraProjection {
     private static final int WIDEST = 64;
     private static final int NARROWEST = 8;
 
-    /// Most columns of which a block of few rows has warps in plenty.
-    private static final int NARROW = 16;
-
-    /// Rows of a block and its threads, those for few columns first.
+    /// Rows of a block and its threads.
     private enum Block {
-        FEW(32, "LORA_Z_NARROW_THREADS", "LORA_Z_FEW_THREADS"),
-        MANY(64, "LORA_Z_MANY_THREADS", "LORA_Z_MANY_THREADS");
+        FEW(32, TileSizes.of("LORA_Z_FEW_THREADS")),
+        MANY(64, TileSizes.of("LORA_Z_MANY_THREADS"));
 
         private final int rows;
-        private final int narrowThreads;
         private final int threads;
 
-        Block(int rows, String narrowThreads, String threads) {
+        Block(int rows, int threads) {
             this.rows = rows;
-            this.narrowThreads = TileSizes.of(narrowThreads);
-            this.threads = TileSizes.of(threads);
-        }
-
-        int threads(int columns) {
-            return columns <= NARROW ? narrowThreads : threads;
+            this.threads = threads;
         }
     }
 
@@ -54,7 +45,7 @@ final class LoraProjection {
         var block = gemm.tiles() != null || gemm.rows() >= 2L * Block.MANY.rows * device.multiprocessors() ? Block.MANY : Block.FEW;
         long blocks = gemm.tiles() == null ? Math.ceilDiv(gemm.rows(), block.rows) : rowTiles * TILE_ROWS / block.rows;
         device.launch((gemm.form() == Gemm.Form.FORWARD ? "lora_z_" : "lora_dz_") + columns(gemm.n()) + "_" + block.rows)
-                .detail(gemm.sizes()).grid(blocks).block(block.threads(columns(gemm.n()))).beginStruct()
+                .detail(gemm.sizes()).grid(blocks).block(block.threads).beginStruct()
                 .pointer(gemm.a()).pointer(gemm.aRows(), gemm.aRowsFrom()).pointer(gemm.weight()).pointer(gemm.c())
                 .pointer(gemm.tiles() == null ? null : gemm.tiles().fixed().table()).pointer(gemm.tiles() == null ? null : gemm.tiles().fixed().count())
                 .pointer(gemm.limit()).int32(gemm.rows()).int32(gemm.n()).int32(gemm.k()).int32(gemm.lda()).int32(gemm.limitOffset())
