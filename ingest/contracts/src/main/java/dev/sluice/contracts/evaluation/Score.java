@@ -1,5 +1,6 @@
 package dev.sluice.contracts.evaluation;
 
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import dev.sluice.contracts.store.ArtifactRef;
 import dev.sluice.contracts.wire.Check;
 import java.time.Instant;
@@ -19,9 +20,10 @@ import java.util.Map;
 /// @param samples answers before and after, may be empty
 /// @param rowScores JSONL, one object per held-out row in order: `record_id`, `tokens`, `bytes`, `base_nll` (baseline's
 ///     summed negative log-likelihood in nats), `adapted_nll` (the candidate's)
+@JsonTypeInfo(use = JsonTypeInfo.Id.NONE)
 public record Score(String adapterId, String jobId, String suite, String baseline, long rows, long tokens, long textBytes,
         Map<String, Metric> baselineMetrics, Map<String, Metric> candidateMetrics, Paired paired, List<SampleAnswer> samples,
-        ArtifactRef rowScores, Instant scoredAt) {
+        ArtifactRef rowScores, Instant scoredAt) implements ScoreEvent {
 
     /// Baseline that is the model without any adapter.
     public static final String BASE = "base";
@@ -37,9 +39,14 @@ public record Score(String adapterId, String jobId, String suite, String baselin
         Check.present(scoredAt, "scored_at");
     }
 
-    /// The message's key.
+    @Override
     public String key() {
         return key(adapterId, suite, baseline);
+    }
+
+    @Override
+    public Instant at() {
+        return scoredAt;
     }
 
     /// The key of the message about an adapter, a suite and a baseline.

@@ -19,8 +19,4 @@ public record Heldout(DatasetRef dataset, Double fraction) {
             fraction = dataset == null ? DEFAULT_FRACTION : 0.0;
         }
     }
-
-    public static Heldout byFraction(double fraction) {
-        return new Heldout(null, fraction);
-    }
 }

@@ -19,6 +19,8 @@ import dev.sluice.contracts.dataset.Example;
 import dev.sluice.contracts.dataset.PreparedDataset;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.contracts.evaluation.ScoreEvent;
+import dev.sluice.contracts.evaluation.Unscored;
 import dev.sluice.contracts.job.Control;
 import dev.sluice.contracts.job.JobSpec;
 import dev.sluice.contracts.job.JobState;
@@ -46,7 +48,7 @@ class GoldenMessagesTest {
             Map.entry("dataset-ledger", DatasetLedger.class), Map.entry("dataset-version", DatasetVersion.class),
             Map.entry("example", Example.class), Map.entry("job-spec", JobSpec.class), Map.entry("job-state", JobState.class),
             Map.entry("prepared-dataset", PreparedDataset.class), Map.entry("progress", Progress.class), Map.entry("promotion", Promotion.class),
-            Map.entry("score", Score.class));
+            Map.entry("score", Score.class), Map.entry("unscored", Unscored.class));
 
     static Stream<Path> goldenMessages() throws IOException {
         try (Stream<Path> files = Files.list(GOLDEN)) {
@@ -94,7 +96,7 @@ class GoldenMessagesTest {
         Class<?> type = TYPES.get(name(golden));
         Set<String> fields = config.introspect(config.constructType(type)).findProperties().stream()
                 .map(BeanPropertyDefinition::getName).collect(Collectors.toCollection(TreeSet::new));
-        if (DatasetEvent.class.isAssignableFrom(type)) {
+        if (DatasetEvent.class.isAssignableFrom(type) || type == Unscored.class) {
             fields.add("kind");
         }
         Set<String> described = new TreeSet<>();
@@ -102,11 +104,11 @@ class GoldenMessagesTest {
         assertEquals(fields, described);
     }
 
-    /// Read the way its readers read it: datasets through their common type.
+    /// Read the way its readers read it: datasets and scores through their common types.
     private static Class<?> type(Path golden) {
         Class<?> type = TYPES.get(name(golden));
         assertTrue(type != null, "no type for " + golden);
-        return DatasetEvent.class.isAssignableFrom(type) ? DatasetEvent.class : type;
+        return Stream.<Class<?>>of(DatasetEvent.class, ScoreEvent.class).filter(event -> event.isAssignableFrom(type)).findFirst().orElse(type);
     }
 
     private static Schema schema(Path golden) throws IOException {
