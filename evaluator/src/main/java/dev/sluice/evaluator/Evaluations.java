@@ -4,6 +4,7 @@ import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.dataset.PreparedDataset;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.contracts.evaluation.Unscored;
 import dev.sluice.contracts.log.FencedException;
 import dev.sluice.contracts.topic.Topic;
 import dev.sluice.evaluator.failure.EvaluationException;
@@ -62,7 +63,8 @@ final class Evaluations {
         PreparedDataset prepared = views.prepared(adapter.preparedId()).orElseThrow(() -> new EvaluationException(new Failure.Missing(
                 "prepared dataset " + adapter.preparedId() + " is not in " + environment.topics().name(Topic.DATASETS))));
         if (prepared.heldout().trainedTokens() == 0) {
-            withoutScore(adapter, new Evidence.NothingHeldOut(), "no rows are held out");
+            withoutScore(adapter, new Evidence.NothingHeldOut(), unscored(adapter, "its " + prepared.heldout().rows()
+                    + " rows have no trained token; hold out more: heldout.fraction, or a dataset of its own", false));
             return;
         }
         Suite suite = Suite.read(environment.connection(), environment.topics(), prepared);
@@ -121,25 +123,40 @@ final class Evaluations {
             Duration pause = environment.retry().pause(tries);
             LOG.warnf("adapter %s cannot be scored yet (try %d, next in %d s): %s", adapter.adapterId(), tries, pause.toSeconds(), failure.reason());
             LOG.debug("what happened", thrown);
-            queue.later(adapter, failure.reason(), Instant.now(), pause);
+            queue.later(adapter, Instant.now(), pause);
             return;
         }
-        LOG.errorf("adapter %s of job %s gets no score: %s", adapter.adapterId(), adapter.jobId(), failure.reason());
+        Unscored unscored = unscored(adapter, failure.reason(), failure.isMendable());
+        LOG.error(unscored.reason());
         LOG.debug("what happened", thrown);
-        withoutScore(adapter, new Evidence.Unscorable(failure.reason()), failure.reason());
+        withoutScore(adapter, new Evidence.Unscorable(unscored.reason()), unscored);
     }
 
-    private void withoutScore(AdapterPublished adapter, Evidence evidence, String reason) throws InterruptedException {
-        String alias = adapter.evaluation().alias();
-        Optional<Promotion> latest = alias == null ? Optional.empty() : registry.latest(alias);
-        if (alias != null && !queue.isOldNews(adapter, latest)) {
-            Promotion next = Decisions.next(latest, adapter, policy(adapter).judge(evidence), Instant.now());
-            while (!registry.decide(List.of(), next)) {
-                next = Decisions.next(registry.latest(alias), adapter, policy(adapter).judge(evidence), Instant.now());
-            }
-            decided(next);
+    private static Unscored unscored(AdapterPublished adapter, String why, boolean retryable) {
+        return new Unscored(adapter.adapterId(), adapter.jobId(), adapter.preparedId(), "cannot score adapter " + adapter.adapterId() + " of job "
+                + adapter.jobId() + " on the held-out rows of " + adapter.preparedId() + ": " + why
+                + (retryable ? "; once that is mended, restart the evaluator: it tries again" : ""), retryable, Instant.now());
+    }
+
+    /// Says so once: what the log has of this job's adapter already, an evaluator before this one has published.
+    private void withoutScore(AdapterPublished adapter, Evidence evidence, Unscored unscored) throws InterruptedException {
+        if (registry.unscored(adapter).isEmpty()) {
+            publish(adapter, evidence, unscored);
         }
-        queue.settle(adapter, reason);
+        queue.giveUp(adapter);
+    }
+
+    private void publish(AdapterPublished adapter, Evidence evidence, Unscored unscored) throws InterruptedException {
+        String alias = adapter.evaluation().alias();
+        if (alias == null) {
+            registry.publish(List.of(unscored));
+            return;
+        }
+        Promotion next;
+        do {
+            next = Decisions.next(registry.latest(alias), adapter, policy(adapter).judge(evidence), Instant.now());
+        } while (!registry.decide(List.of(unscored), next));
+        decided(next);
     }
 
     private void decided(Promotion promotion) {

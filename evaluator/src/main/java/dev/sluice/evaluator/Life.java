@@ -1,13 +1,11 @@
 package dev.sluice.evaluator;
 
 import java.time.Duration;
-import java.time.Instant;
 import java.util.concurrent.CancellationException;
 
 /// The sign of life of the evaluator's thread, and its end.
 public final class Life {
 
-    private final Instant started = Instant.now();
     private volatile State state = State.STARTING;
     private volatile boolean stopping;
     private volatile long lastBeatNanos = System.nanoTime();
@@ -22,10 +20,6 @@ public final class Life {
         FENCED,
         /// Ended.
         STOPPED
-    }
-
-    public Instant started() {
-        return started;
     }
 
     public State state() {

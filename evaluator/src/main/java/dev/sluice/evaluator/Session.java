@@ -42,7 +42,7 @@ public final class Session implements AutoCloseable {
         var producer = environment.connection().transactional(environment.topics().scoped("evaluator"));
         views = Views.open(environment.connection(), environment.topics());
         registry = new Registry(producer, new EventWriter(environment.topics(), "/sluice/evaluator"), views.promotions(), views.scores(), views.jobs());
-        queue = new Queue(views, registry, life.started());
+        queue = new Queue(views, registry);
         var sides = new Sides(device, environment.store(), environment.scratch(), life::beat);
         var scorer = new Scorer(device, sides, environment.store(), environment.bootstrap(), environment.maxNewTokens());
         evaluations = new Evaluations(environment, views, registry, queue, scorer, metrics);

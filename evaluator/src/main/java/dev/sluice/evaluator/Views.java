@@ -4,7 +4,7 @@ import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.dataset.DatasetEvent;
 import dev.sluice.contracts.dataset.PreparedDataset;
 import dev.sluice.contracts.evaluation.Promotion;
-import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.contracts.evaluation.ScoreEvent;
 import dev.sluice.contracts.job.JobSpec;
 import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.log.CompactedView;
@@ -19,12 +19,12 @@ import java.util.Optional;
 /// Everything the evaluator reads, as the log has it now.
 ///
 /// @param jobs what was asked for, whether ingest has taken it in or not
-public record Views(CompactedView<AdapterPublished> adapters, CompactedView<DatasetEvent> datasets, CompactedView<Score> scores,
+public record Views(CompactedView<AdapterPublished> adapters, CompactedView<DatasetEvent> datasets, CompactedView<ScoreEvent> scores,
         CompactedView<Promotion> promotions, CompactedView<JobState> jobStates, CompactedView<JobSpec> jobs) implements AutoCloseable {
 
     static Views open(KafkaConnection connection, Topics topics) {
         return new Views(view(connection, topics, Topic.ADAPTERS, AdapterPublished.class), view(connection, topics, Topic.DATASETS, DatasetEvent.class),
-                view(connection, topics, Topic.SCORES, Score.class), view(connection, topics, Topic.PROMOTIONS, Promotion.class),
+                view(connection, topics, Topic.SCORES, ScoreEvent.class), view(connection, topics, Topic.PROMOTIONS, Promotion.class),
                 view(connection, topics, Topic.JOB_STATE, JobState.class), view(connection, topics, Topic.JOBS, JobSpec.class));
     }
 

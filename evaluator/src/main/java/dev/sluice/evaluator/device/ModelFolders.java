@@ -28,8 +28,8 @@ public record ModelFolders(AllowedFolders folders) {
         } catch (ArtifactException e) {
             throw new EvaluationException(switch (e.problem()) {
                 case MISSING -> new Failure.Missing("base model: " + e.getMessage());
-                case DAMAGED -> new Failure.Unscorable("the adapter was trained on " + model.sha256() + ", but " + e.getMessage());
-                case OUTSIDE -> new Failure.Unscorable("base model: " + e.getMessage());
+                case DAMAGED -> new Failure.Unfit("the adapter was trained on " + model.sha256() + ", but " + e.getMessage());
+                case OUTSIDE -> new Failure.Unfit("base model: " + e.getMessage());
             });
         }
     }

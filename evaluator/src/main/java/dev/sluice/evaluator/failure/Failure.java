@@ -16,8 +16,19 @@ public sealed interface Failure {
     /// What is wrong and what to do about it.
     String reason();
 
-    /// The adapter, its rows or its model are not what they claim to be: trying again cannot help.
+    /// Whether an evaluator that starts later may succeed with the same adapter and the same rows.
+    default boolean isMendable() {
+        return switch (this) {
+            case Unscorable _ -> false;
+            case Unfit _, Missing _, Away _ -> true;
+        };
+    }
+
+    /// The adapter or its rows are not what they claim to be: trying again cannot help.
     record Unscorable(String reason) implements Failure {}
+
+    /// The base model's place holds something else, or something unusable: nothing comes by waiting, but somebody can mend it.
+    record Unfit(String reason) implements Failure {}
 
     /// Something is not there, or does not fit: it may come, so it is tried again, but not for ever.
     record Missing(String reason) implements Failure {}
@@ -30,13 +41,13 @@ public sealed interface Failure {
         return switch (thrown) {
             case EvaluationException e -> e.failure();
             case ArtifactException e -> switch (e.problem()) {
-                case MISSING -> new Missing(e.getMessage() + "; is sluice.store the store that the trainer writes to?");
+                case MISSING -> new Missing(e.getMessage() + "; put it back, or point sluice.store to the store that the trainer writes to");
                 case DAMAGED, OUTSIDE -> new Unscorable(e.getMessage() + "; train the adapter again");
             };
             case DamagedLogException e -> new Unscorable(e.getMessage());
-            case InvalidFileException e -> new Unscorable(e.getMessage());
-            case UnsupportedModelException e -> new Unscorable(e.getMessage());
-            case ModelFileException e -> new Unscorable(e.getMessage());
+            case InvalidFileException e -> new Unfit("base model: " + e.getMessage() + "; put the checkpoint back that the adapter was trained on");
+            case UnsupportedModelException e -> new Unfit("base model: " + e.getMessage() + "; run the evaluator in the version of the trainer");
+            case ModelFileException e -> new Unfit("base model: " + e.getMessage() + "; put the checkpoint back that the adapter was trained on");
             case BackendUnavailableException e -> new Away(e.getMessage());
             case UncheckedIOException e -> of(e.getCause());
             case IOException e -> new Away("the artifact store does not do it: " + e + "; check sluice.store and its volume");

@@ -20,7 +20,7 @@ public record RetryRule(int attempts, Duration first) {
     /// Whether to try again after `tries` tries that ended like this.
     public boolean allows(Failure failure, int tries) {
         return switch (failure) {
-            case Failure.Unscorable _ -> false;
+            case Failure.Unscorable _, Failure.Unfit _ -> false;
             case Failure.Missing _ -> tries < attempts;
             case Failure.Away _ -> true;
         };

@@ -3,6 +3,8 @@ package dev.sluice.evaluator.promotion;
 import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.contracts.evaluation.ScoreEvent;
+import dev.sluice.contracts.evaluation.Unscored;
 import dev.sluice.contracts.job.JobSpec;
 import dev.sluice.contracts.log.CompactedView;
 import dev.sluice.contracts.log.Transaction;
@@ -26,12 +28,12 @@ public final class Registry implements AutoCloseable {
     private final TransactionalProducer producer;
     private final EventWriter events;
     private final CompactedView<Promotion> promotions;
-    private final CompactedView<Score> scores;
+    private final CompactedView<ScoreEvent> scores;
     private final CompactedView<JobSpec> jobs;
     private volatile RuntimeException broken;
 
     /// @param producer that has just claimed the pipeline's id; closed with this
-    public Registry(TransactionalProducer producer, EventWriter events, CompactedView<Promotion> promotions, CompactedView<Score> scores,
+    public Registry(TransactionalProducer producer, EventWriter events, CompactedView<Promotion> promotions, CompactedView<ScoreEvent> scores,
             CompactedView<JobSpec> jobs) {
         this.producer = producer;
         this.events = events;
@@ -46,17 +48,17 @@ public final class Registry implements AutoCloseable {
         return promotions.get(alias);
     }
 
-    /// Publishes scores that no decision follows from.
-    public synchronized void publish(List<Score> made) throws InterruptedException {
+    /// Publishes what no decision follows from.
+    public synchronized void publish(List<? extends ScoreEvent> made) throws InterruptedException {
         commit(transaction -> made.forEach(score -> transaction.send(events.message(Topic.SCORES, score.key(), score))));
         refresh(scores);
     }
 
-    /// Publishes a decision with the scores it rests on, unless another decision about the alias came first.
+    /// Publishes a decision with what it rests on, unless another decision about the alias came first.
     ///
     /// @param next the decision; its version must be one above that of the decision it was made in view of
     /// @return whether it was published; if not, the alias has changed, and the decision must be made anew
-    public synchronized boolean decide(List<Score> made, Promotion next) throws InterruptedException {
+    public synchronized boolean decide(List<? extends ScoreEvent> made, Promotion next) throws InterruptedException {
         if (latest(next.alias()).map(Promotion::version).orElse(0L) != next.version() - 1) {
             return false;
         }
@@ -106,7 +108,22 @@ public final class Registry implements AutoCloseable {
 
     /// Whether an adapter has been scored beside its base model.
     public boolean isScored(AdapterPublished adapter) {
-        return scores.get(Score.key(adapter.adapterId(), adapter.preparedId(), Score.BASE)).isPresent();
+        return found(adapter).filter(Score.class::isInstance).isPresent();
+    }
+
+    /// Why an adapter got no score, where the log says so of this very job's.
+    public Optional<Unscored> unscored(AdapterPublished adapter) {
+        return found(adapter).filter(Unscored.class::isInstance).map(Unscored.class::cast)
+                .filter(unscored -> unscored.jobId().equals(adapter.jobId()));
+    }
+
+    /// Whether the log has anything of an adapter's files beside their base model, whichever job published them.
+    public boolean isKnown(AdapterPublished adapter) {
+        return found(adapter).isPresent();
+    }
+
+    private Optional<ScoreEvent> found(AdapterPublished adapter) {
+        return scores.get(Score.key(adapter.adapterId(), adapter.preparedId(), Score.BASE));
     }
 
     private static void refresh(CompactedView<?> view) throws InterruptedException {

@@ -26,14 +26,15 @@ class RegistryResource {
 
     /// @param state of the evaluator's thread
     /// @param waiting adapters that wait for their score, oldest first
-    /// @param unscored adapters that get none, with the reason
+    /// @param unscored adapters that got none, with the reason
     /// @param retraining per alias, what the retraining rule last said
     record Status(String state, List<String> waiting, Map<String, String> unscored, Map<String, String> retraining) {}
 
     @GET
     @Path("scores")
     public List<Score> scores() {
-        return session().views().scores().values().stream().sorted(Comparator.comparing(Score::scoredAt).reversed()).toList();
+        return session().views().scores().values().stream().filter(Score.class::isInstance).map(Score.class::cast)
+                .sorted(Comparator.comparing(Score::scoredAt).reversed()).toList();
     }
 
     @GET

@@ -100,7 +100,8 @@ public final class Scorer {
         private void requireFinite(Side side, String who) {
             side.notFinite().ifPresent(row -> {
                 throw new EvaluationException(new Failure.Unscorable("held-out row " + row + " (record "
-                        + suite.rows().get(row).recordIds().getFirst() + ") has the likelihood " + side.rows().get(row).nll() + " under " + who));
+                        + suite.rows().get(row).recordIds().getFirst() + ") has the likelihood " + side.rows().get(row).nll() + " under " + who
+                        + ", not a finite number; train again, with a lower learning rate for instance"));
             });
         }
     }

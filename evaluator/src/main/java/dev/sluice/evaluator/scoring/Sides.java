@@ -7,7 +7,10 @@ import dev.sluice.contracts.store.ArtifactStore;
 import dev.sluice.evaluator.answer.Answering;
 import dev.sluice.evaluator.answer.Question;
 import dev.sluice.evaluator.device.Device;
+import dev.sluice.evaluator.failure.EvaluationException;
+import dev.sluice.evaluator.failure.Failure;
 import dev.sluice.model.BaseModel;
+import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.evaluation.Evaluation;
 import dev.sluice.model.evaluation.Generation;
 import dev.sluice.model.evaluation.RowScore;
@@ -56,6 +59,7 @@ public final class Sides {
     /// The base model with an adapter.
     ///
     /// @throws IOException when the adapter's files are missing, damaged or out of reach
+    /// @throws EvaluationException when they are whole and make no adapter of this model
     public Side adapted(AdapterPublished adapter, Suite suite, List<Question> questions, Answering answering) throws IOException {
         var key = new Key(adapter.baseModel(), adapter.adapterId(), suite.id(), questions.size());
         Side known = latest.get(key);
@@ -64,7 +68,16 @@ public final class Sides {
         }
         BaseModel model = device.model(adapter.baseModel());
         try (AdapterFolder folder = AdapterFolder.fetch(store, adapter.files(), scratch)) {
-            return remember(key, make(model, Adapter.read(model, folder.path()), suite, questions, answering));
+            return remember(key, make(model, read(model, folder, adapter), suite, questions, answering));
+        }
+    }
+
+    private static Adapter read(BaseModel model, AdapterFolder folder, AdapterPublished adapter) {
+        try {
+            return Adapter.read(model, folder.path());
+        } catch (InvalidFileException e) {
+            throw new EvaluationException(new Failure.Unscorable("the files of adapter " + adapter.adapterId() + " make no adapter of "
+                    + adapter.baseModel().uri() + ": " + e.getMessage().replace(folder.path() + "/", "") + "; train it again"));
         }
     }
 

@@ -4,6 +4,7 @@ import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.dataset.DatasetEvent;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.contracts.evaluation.ScoreEvent;
 import dev.sluice.contracts.job.JobPhase;
 import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.log.CompactedView;
@@ -35,7 +36,7 @@ public final class Parts implements AutoCloseable {
     private final CompactedView<DatasetEvent> datasetView;
     private final CompactedView<JobState> jobView;
     private final CompactedView<AdapterPublished> adapters;
-    private final CompactedView<Score> scores;
+    private final CompactedView<ScoreEvent> scores;
     private final CompactedView<Promotion> promotions;
     private final Positions positions = new Positions();
     private final Datasets datasets;
@@ -49,7 +50,7 @@ public final class Parts implements AutoCloseable {
         datasetView = view(connection, topics, Topic.DATASETS, DatasetEvent.class);
         jobView = view(connection, topics, Topic.JOB_STATE, JobState.class);
         adapters = view(connection, topics, Topic.ADAPTERS, AdapterPublished.class);
-        scores = view(connection, topics, Topic.SCORES, Score.class);
+        scores = view(connection, topics, Topic.SCORES, ScoreEvent.class);
         promotions = view(connection, topics, Topic.PROMOTIONS, Promotion.class);
         datasets = new Datasets(datasetView, producer, events);
         desk = JobDesk.open(connection, topics, new Jobs(jobView, events), datasets,
@@ -93,7 +94,7 @@ public final class Parts implements AutoCloseable {
     }
 
     public List<Score> scores() {
-        return scores.values();
+        return scores.values().stream().filter(Score.class::isInstance).map(Score.class::cast).toList();
     }
 
     public List<Promotion> promotions() {

@@ -37,7 +37,7 @@ public final class PreparedRows {
         String sha256 = Sha256.hex(digest.digest());
         if (rows != expected.rows() || !sha256.equals(expected.sha256())) {
             throw new DamagedLogException(describe(prepared, split) + " has " + rows + " rows with SHA-256 " + sha256 + ", promised were "
-                    + expected.rows() + " with " + expected.sha256());
+                    + expected.rows() + " with " + expected.sha256() + "; produce the records under another dataset id and train on that");
         }
     }
 
