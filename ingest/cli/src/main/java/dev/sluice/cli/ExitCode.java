@@ -7,7 +7,7 @@ public enum ExitCode {
     FAILED(1),
     /// The command line is wrong.
     USAGE(2),
-    /// It was done, but some records were refused or the job did not succeed.
+    /// It was done, but some records were refused, the job did not succeed, or its adapter got no score.
     PARTLY(3),
     /// No pipeline is running where one is needed.
     NOT_RUNNING(4);

@@ -27,7 +27,7 @@ import picocli.CommandLine.Command;
             ProduceCommand.class, RefusedCommand.class, TrainCommand.class, JobsCommand.class, WatchCommand.class, CancelCommand.class,
             AdaptersCommand.class, MergeCommand.class, ScoresCommand.class, ChampionCommand.class},
         footer = {"", "Also: ./sluice build, ./sluice test.", "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done in part "
-            + "(records refused, job not succeeded), 4 no pipeline running."})
+            + "(records refused, job not succeeded, adapter not scored), 4 no pipeline running."})
 public final class Sluice {
     private Sluice() {}
 

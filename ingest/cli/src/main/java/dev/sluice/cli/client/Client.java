@@ -5,7 +5,7 @@ import dev.sluice.cli.ExitCode;
 import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.dataset.DatasetEvent;
 import dev.sluice.contracts.evaluation.Promotion;
-import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.contracts.evaluation.ScoreEvent;
 import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.job.Progress;
 import dev.sluice.contracts.log.CompactedView;
@@ -71,8 +71,8 @@ public final class Client implements AutoCloseable {
         return view(Topic.ADAPTERS, AdapterPublished.class);
     }
 
-    public CompactedView<Score> scores() {
-        return view(Topic.SCORES, Score.class);
+    public CompactedView<ScoreEvent> scores() {
+        return view(Topic.SCORES, ScoreEvent.class);
     }
 
     public CompactedView<Promotion> promotions() {

@@ -7,6 +7,8 @@ import dev.sluice.contracts.dataset.DatasetEvent;
 import dev.sluice.contracts.dataset.PreparedDataset;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.contracts.evaluation.ScoreEvent;
+import dev.sluice.contracts.evaluation.Unscored;
 import dev.sluice.contracts.job.JobState;
 import java.time.Duration;
 import java.util.Optional;
@@ -16,38 +18,44 @@ import java.util.function.Supplier;
 
 /// What a succeeded job came to: the adapter, its score beside the base model, the decision about it.
 ///
-/// @param score null when no rows were held out
+/// @param score null when no rows were held out, or when it could not be made
+/// @param unscored why it could not be made, or null
 /// @param promotion null when the job names no alias or no rows were held out
-public record Outcome(AdapterPublished adapter, PreparedDataset prepared, Score score, Promotion promotion) {
+public record Outcome(AdapterPublished adapter, PreparedDataset prepared, Score score, Unscored unscored, Promotion promotion) {
+    /// For what was written before, or together with, what has been read.
+    private static final Duration WRITTEN = Duration.ofSeconds(10);
+
     /// Collects the outcome, waiting for the evaluator where it has something to say.
     ///
     /// @param patience how long the evaluator may take
     public static Outcome await(Client client, JobState succeeded, Duration patience) {
-        var adapter = await(() -> client.adapters().get(succeeded.adapterId()), Duration.ofSeconds(10),
-                "the adapter's message");
-        DatasetEvent event = await(() -> client.datasets().get(adapter.preparedId()), Duration.ofSeconds(10),
-                "the prepared dataset's message");
+        var adapter = await(() -> client.adapters().get(succeeded.adapterId()), WRITTEN, "the adapter's message");
+        DatasetEvent event = await(() -> client.datasets().get(adapter.preparedId()), WRITTEN, "the prepared dataset's message");
         if (!(event instanceof PreparedDataset prepared)) {
             throw new CliException(ExitCode.FAILED, "topic datasets.v1 holds no prepared dataset under " + adapter.preparedId());
         }
         if (prepared.heldout().rows() == 0) {
-            return new Outcome(adapter, prepared, null, null);
+            return new Outcome(adapter, prepared, null, null, null);
         }
+        ScoreEvent verdict = await(() -> verdict(client, adapter), patience, "the evaluator's score");
         String alias = adapter.evaluation().alias();
-        // A candidate that cannot be scored is still decided about, so the decision ends the wait for a score too.
-        Promotion promotion = alias == null ? null : await(() -> decision(client, alias, adapter), patience, "the evaluator's decision");
-        Score score = promotion == null ? await(() -> score(client, adapter), patience, "the evaluator's score")
-                : score(client, adapter).orElse(null);
-        return new Outcome(adapter, prepared, score, promotion);
+        Promotion promotion = alias == null ? null : await(() -> decision(client, alias, verdict), WRITTEN, "the evaluator's decision");
+        return switch (verdict) {
+            case Score score -> new Outcome(adapter, prepared, score, null, promotion);
+            case Unscored unscored -> new Outcome(adapter, prepared, null, unscored, promotion);
+        };
     }
 
-    private static Optional<Promotion> decision(Client client, String alias, AdapterPublished adapter) {
-        return client.promotions().get(alias).filter(decided -> adapter.adapterId().equals(decided.candidateId()));
+    /// The score beside the base model, or why there is none: not that of an earlier job, which made the same files.
+    private static Optional<ScoreEvent> verdict(Client client, AdapterPublished adapter) {
+        return client.scores().get(Score.key(adapter.adapterId(), adapter.preparedId(), Score.BASE))
+                .filter(found -> found instanceof Score || found.jobId().equals(adapter.jobId()));
     }
 
-    private static Optional<Score> score(Client client, AdapterPublished adapter) {
-        return client.scores().values().stream().filter(score -> score.adapterId().equals(adapter.adapterId())
-                && score.suite().equals(adapter.preparedId()) && score.baseline().equals(Score.BASE)).findFirst();
+    /// The decision that the verdict led to: not one about the same files from before it.
+    private static Optional<Promotion> decision(Client client, String alias, ScoreEvent verdict) {
+        return client.promotions().get(alias).filter(decided -> verdict.adapterId().equals(decided.candidateId())
+                && !decided.decidedAt().isBefore(verdict.at()));
     }
 
     private static <T> T await(Supplier<Optional<T>> source, Duration patience, String what) {

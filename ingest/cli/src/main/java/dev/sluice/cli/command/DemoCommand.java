@@ -87,7 +87,11 @@ public final class DemoCommand implements Callable<Integer> {
             throw new CliException(ExitCode.PARTLY, "the demo's job did not succeed: " + JobText.describe(end));
         }
         out.println();
-        return Outcome.await(client, end, PATIENCE);
+        Outcome outcome = Outcome.await(client, end, PATIENCE);
+        if (outcome.unscored() != null) {
+            throw new CliException(ExitCode.PARTLY, ScoreText.unscored(outcome.unscored()));
+        }
+        return outcome;
     }
 
     private JobSpec spec() {

@@ -5,6 +5,8 @@ import dev.sluice.contracts.evaluation.Metric;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.SampleAnswer;
 import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.contracts.evaluation.ScoreEvent;
+import dev.sluice.contracts.evaluation.Unscored;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
@@ -12,6 +14,17 @@ import java.util.TreeMap;
 /// Scores, sample answers and decisions, for people.
 final class ScoreText {
     private ScoreText() {}
+
+    static String describe(ScoreEvent event) {
+        return switch (event) {
+            case Score score -> score(score) + samples(score.samples());
+            case Unscored unscored -> unscored(unscored) + "\n";
+        };
+    }
+
+    static String unscored(Unscored unscored) {
+        return "no score: " + unscored.reason();
+    }
 
     /// Metrics side by side with standard errors, and the interval that decides.
     static String score(Score score) {
