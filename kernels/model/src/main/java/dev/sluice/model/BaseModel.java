@@ -17,17 +17,18 @@ import java.nio.file.Path;
 public final class BaseModel implements AutoCloseable {
     private final Path folder;
     private final Backend backend;
+    private final Family family;
     private final DecoderConfig config;
     private final TensorNames names;
     private final Scope process;
     private final DecoderWeights weights;
 
-    private BaseModel(Path folder, Backend backend, DecoderConfig config, TensorNames names, Scope process,
-            DecoderWeights weights) {
+    private BaseModel(Path folder, Backend backend, Family family, DecoderConfig config, Scope process, DecoderWeights weights) {
         this.folder = folder;
         this.backend = backend;
+        this.family = family;
         this.config = config;
-        this.names = names;
+        this.names = family.names();
         this.process = process;
         this.weights = weights;
     }
@@ -75,7 +76,7 @@ public final class BaseModel implements AutoCloseable {
         Scope process = backend.scope(Lifetime.PROCESS, folder.toString());
         try {
             DecoderWeights weights = source.of(folder, config, family.names(), backend, quantization, process);
-            return new BaseModel(folder, backend, config, family.names(), process, weights);
+            return new BaseModel(folder, backend, family, config, process, weights);
         } catch (RuntimeException e) {
             process.close();
             throw e;
@@ -84,6 +85,10 @@ public final class BaseModel implements AutoCloseable {
 
     public Path folder() {
         return folder;
+    }
+
+    public Family family() {
+        return family;
     }
 
     public DecoderConfig config() {

@@ -10,6 +10,11 @@ final class DeepseekV3 implements Family {
     }
 
     @Override
+    public boolean peftStacksExperts() {
+        return true;
+    }
+
+    @Override
     public DecoderConfig read(JsonFields config) {
         var fields = new FamilyFields(config);
         fields.requireText("hidden_act", "silu");

@@ -16,6 +16,11 @@ final class DeepseekV32 implements Family {
     }
 
     @Override
+    public boolean peftStacksExperts() {
+        return true;
+    }
+
+    @Override
     public DecoderConfig read(JsonFields config) {
         var fields = new FamilyFields(config);
         fields.requireText("hidden_act", "silu");

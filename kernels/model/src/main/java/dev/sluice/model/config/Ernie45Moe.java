@@ -18,6 +18,11 @@ final class Ernie45Moe implements Family {
     }
 
     @Override
+    public boolean peftStacksExperts() {
+        return true;
+    }
+
+    @Override
     public TensorNames names() {
         return TensorNames.LLAMA.with(DecoderModule.CORRECTION, "mlp.moe_statics.e_score_correction_bias");
     }

@@ -15,6 +15,13 @@ public interface Family {
     /// @throws dev.sluice.model.UnsupportedModelException naming what is not implemented
     DecoderConfig read(JsonFields config);
 
+    /// Whether peft 0.21 over transformers 5 stacks an adapter's matrices of single experts, as the modules of
+    /// transformers hold stacks. It does for families that transformers 4 kept as single experts and that its
+    /// `transformers_weight_conversion` knows as `qwen2_moe` or `mixtral`; for others it passes over them without a word.
+    default boolean peftStacksExperts() {
+        return false;
+    }
+
     /// The Llama lineage's, unless a family has others.
     default TensorNames names() {
         return TensorNames.LLAMA;

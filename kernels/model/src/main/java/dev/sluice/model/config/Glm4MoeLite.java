@@ -11,6 +11,11 @@ final class Glm4MoeLite implements Family {
     }
 
     @Override
+    public boolean peftStacksExperts() {
+        return true;
+    }
+
+    @Override
     public DecoderConfig read(JsonFields config) {
         var fields = new FamilyFields(config);
         fields.requireText("hidden_act", "silu");

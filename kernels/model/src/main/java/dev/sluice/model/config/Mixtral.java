@@ -14,6 +14,11 @@ final class Mixtral implements Family {
     }
 
     @Override
+    public boolean peftStacksExperts() {
+        return true;
+    }
+
+    @Override
     public TensorNames names() {
         return TensorNames.LLAMA.with(DecoderModule.ROUTER, "block_sparse_moe.gate")
                 .with(DecoderModule.EXPERT_GATE, "block_sparse_moe.experts.%d.w1")

@@ -14,6 +14,11 @@ final class Olmoe implements Family {
     }
 
     @Override
+    public boolean peftStacksExperts() {
+        return true;
+    }
+
+    @Override
     public DecoderConfig read(JsonFields config) {
         var fields = new FamilyFields(config);
         fields.requireText("hidden_act", "silu");

@@ -19,6 +19,11 @@ final class Qwen3Moe implements Family {
     }
 
     @Override
+    public boolean peftStacksExperts() {
+        return true;
+    }
+
+    @Override
     public DecoderConfig read(JsonFields config) {
         var fields = new FamilyFields(config);
         fields.requireText("hidden_act", "silu");

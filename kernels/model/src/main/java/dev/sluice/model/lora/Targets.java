@@ -29,6 +29,12 @@ public final class Targets {
                         modules.stream().noneMatch(m -> m.kind().stacked() && named(List.of(target), m.name())))).toList();
     }
 
+    /// Whether a rank or alpha pattern is about the module of that name.
+    public boolean patterned(String name) {
+        return Stream.concat(settings.rankPattern().keySet().stream(), settings.alphaPattern().keySet().stream())
+                .anyMatch(pattern -> matches(pattern, name));
+    }
+
     int rank(AdaptableModule module) {
         return pattern(settings.rankPattern(), module.name(), settings.rank());
     }
@@ -47,7 +53,10 @@ public final class Targets {
 
     private static <T> T pattern(Map<String, T> patterns, String name, T otherwise) {
         return patterns.entrySet().stream()
-                .filter(entry -> Pattern.compile("(.*\\.)?(" + entry.getKey() + ")$").matcher(name).matches())
-                .map(Map.Entry::getValue).findFirst().orElse(otherwise);
+                .filter(entry -> matches(entry.getKey(), name)).map(Map.Entry::getValue).findFirst().orElse(otherwise);
+    }
+
+    private static boolean matches(String pattern, String name) {
+        return Pattern.compile("(.*\\.)?(" + pattern + ")$").matcher(name).matches();
     }
 }

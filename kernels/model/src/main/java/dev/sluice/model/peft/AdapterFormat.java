@@ -5,9 +5,10 @@ import java.util.stream.Collectors;
 
 /// How an adapter's expert matrices are laid out in its file; everything else is the same.
 public enum AdapterFormat {
-    /// PEFT's `target_parameters`: one A and one B over all experts of a layer. What peft loads.
+    /// PEFT's `target_parameters`: one A and one B over all experts of a layer. What peft loads in every family.
     PEFT_3D("peft-3d"),
-    /// One A and one B per expert and projection, as PEFT wrote for unfused experts. What vLLM and SGLang load.
+    /// One A and one B per expert and projection, as PEFT wrote for unfused experts. What vLLM and SGLang load, and
+    /// peft where [PeftLoading] says so.
     PER_EXPERT("per-expert");
 
     private final String label;
