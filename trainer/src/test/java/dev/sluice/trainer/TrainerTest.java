@@ -3,11 +3,13 @@ package dev.sluice.trainer;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.sluice.cli.broker.SharedBroker;
 import dev.sluice.contracts.adapter.AdapterPublished;
+import dev.sluice.contracts.job.AdapterFormat;
 import dev.sluice.contracts.job.CheckpointRef;
 import dev.sluice.contracts.job.ControlOperation;
 import dev.sluice.contracts.job.JobCode;
@@ -28,6 +30,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -73,6 +76,37 @@ class TrainerTest {
             assertTrue(pipeline.log().progress("golden").stream().anyMatch(progress -> progress.stage() == Stage.TRAINING));
             System.out.printf("golden job: %d steps, worst relative error %.1e%n", golden.losses().size(), worst);
         }
+    }
+
+    @Test
+    void formatThatNobodyChoseIsTheOneThatPeftLoads() throws Exception {
+        try (var _ = new InProcessTrainer(pipeline, "a")) {
+            for (var job : Map.of("float32-dense-layers", AdapterFormat.PER_EXPERT, "gpt-oss-bfloat16", AdapterFormat.PEFT_3D).entrySet()) {
+                JobState end = run(job.getKey(), job.getKey(), null);
+                assertEquals(job.getValue(), onlyAdapter(job.getKey()).format());
+                assertNull(end.reason());
+                var tensors = new String(pipeline.file(onlyAdapter(job.getKey()), "adapter_model.safetensors"), StandardCharsets.ISO_8859_1);
+                assertEquals(job.getValue() == AdapterFormat.PER_EXPERT, tensors.contains("mlp.experts.0.gate_proj"));
+            }
+        }
+    }
+
+    @Test
+    void chosenFormatIsWrittenAndWhatPeftWillNotLoadIsTold() throws Exception {
+        try (var _ = new InProcessTrainer(pipeline, "a")) {
+            JobState end = run("chosen", "gpt-oss-bfloat16", "per-expert");
+            assertEquals(AdapterFormat.PER_EXPERT, onlyAdapter("chosen").format());
+            assertEquals("adapter format per-expert: peft 0.21 over transformers 5 passes over single experts of gpt_oss; it loads peft-3d",
+                    end.reason());
+        }
+    }
+
+    private JobState run(String job, String model, String format) throws Exception {
+        GoldenCase files = GoldenCase.named(model);
+        pipeline.queue(new JobRequest(job, files).training("max_steps", 2).with("adapter_format", format), files.rows());
+        JobState end = pipeline.awaitEnd(job);
+        assertEquals(JobPhase.SUCCEEDED, end.phase(), end.reason());
+        return end;
     }
 
     @Test

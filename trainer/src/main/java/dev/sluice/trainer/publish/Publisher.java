@@ -2,6 +2,7 @@ package dev.sluice.trainer.publish;
 
 import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.adapter.TrainingSummary;
+import dev.sluice.contracts.job.AdapterFormat;
 import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.store.ArtifactStore;
 import dev.sluice.contracts.store.Manifest;
@@ -39,14 +40,15 @@ public record Publisher(ArtifactStore store, Path folder) {
 
     /// The announcement of stored files.
     ///
+    /// @param format in which the adapter was written
     /// @param job as its owner last wrote it
-    public static AdapterPublished announcement(Manifest files, RunReport report, JobState job) {
+    public static AdapterPublished announcement(Manifest files, AdapterFormat format, RunReport report, JobState job) {
         var spec = job.spec();
         List<StepRecord> steps = report.steps();
         var summary = new TrainingSummary(steps.size(), steps.getFirst().loss(), steps.getLast().loss(),
                 steps.stream().mapToLong(StepRecord::trainedTokens).sum(), report.seconds());
         return new AdapterPublished(files.id(), files, job.jobId(), job.attempt(), job.token(), report.model(), spec.dataset().id(),
-                spec.dataset().version(), job.preparedId(), spec.lora(), spec.adapterFormat(), summary,
+                spec.dataset().version(), job.preparedId(), spec.lora(), format, summary,
                 Json.mapper().valueToTree(report.backend()), spec.evaluation(), Instant.now());
     }
 }

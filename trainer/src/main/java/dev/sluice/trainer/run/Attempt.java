@@ -1,6 +1,7 @@
 package dev.sluice.trainer.run;
 
 import dev.sluice.compute.OutOfMemoryException;
+import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.job.JobCode;
 import dev.sluice.contracts.job.JobPhase;
 import dev.sluice.contracts.job.JobSpec;
@@ -11,6 +12,8 @@ import dev.sluice.contracts.topic.Topic;
 import dev.sluice.model.TokenRow;
 import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.model.peft.AdapterExport;
+import dev.sluice.model.peft.AdapterFormat;
+import dev.sluice.model.peft.PeftLoading;
 import dev.sluice.model.training.LoraTraining;
 import dev.sluice.model.training.StepReport;
 import dev.sluice.trainer.checkpoint.CheckpointMeta;
@@ -68,6 +71,7 @@ final class Attempt {
         var begun = checkpoints.optimizerState(lease.state().checkpoints());
         Inputs inputs = Inputs.load(shop, lease.state(), begun.map(OptimizerChoice::of).orElse(shop.optimizer()));
         int total = inputs.rows().totalSteps();
+        AdapterFormat format = format(inputs);
         try (var training = begin(inputs, total)) {
             resume(training);
             training.proveFirstSteps();
@@ -75,8 +79,21 @@ final class Attempt {
                 training.replaySteps();
             }
             Fate interrupted = train(training, inputs, total);
-            return interrupted != null ? interrupted : publish(training, inputs);
+            return interrupted != null ? interrupted : publish(training, inputs, format);
         }
+    }
+
+    /// Tells before the first step what of the adapter peft will not load.
+    private AdapterFormat format(Inputs inputs) {
+        var peft = new PeftLoading(inputs.model().family(), inputs.start());
+        AdapterFormat format = Settings.format(spec.adapterFormat(), peft);
+        List<String> losses = peft.losses(format);
+        if (!losses.isEmpty()) {
+            String warning = "adapter format " + format.label() + ": " + String.join("; ", losses);
+            LOG.warnf("job %s: %s", spec.jobId(), warning);
+            lease.write((job, now) -> Transitions.explained(job, warning, now));
+        }
+        return format;
     }
 
     private LoraTraining begin(Inputs inputs, int total) {
@@ -165,28 +182,29 @@ final class Attempt {
                 inputs.backend().decision()));
     }
 
-    private Fate publish(LoraTraining training, Inputs inputs) throws IOException {
+    private Fate publish(LoraTraining training, Inputs inputs, AdapterFormat format) throws IOException {
         progress.stage(Stage.PUBLISHING);
         var publishing = lease.write((job, now) -> Transitions.publishing(job, lease.length(), now));
         JobState running = lease.state();
         StepLog log = log();
         var report = new RunReport(spec.jobId(), running.attempt(), running.token(), inputs.modelRef(), running.preparedId(), spec,
                 inputs.backend().decision(), Map.of("sluice", shop.version(), "java", Runtime.version().toString()), log.seconds(), log.steps());
-        var export = new AdapterExport(Settings.format(spec.adapterFormat()), Settings.stored(spec.training().precision()),
+        var export = new AdapterExport(format, Settings.stored(spec.training().precision()),
                 inputs.model().folder().toString());
         List<TokenRow> rows = spec.exportRows() ? inputs.rows().firstEpoch() : null;
         Manifest files = new Publisher(shop.store(), scratch.resolve("adapter")).store(training.adapter(), export, report, rows);
-        return announce(files, report, publishing.join());
+        return announce(Publisher.announcement(files, Settings.announced(format), report, publishing.join()));
     }
 
     /// The adapter's message and SUCCEEDED: both or neither.
-    private Fate announce(Manifest files, RunReport report, JobState publishing) {
-        var message = shop.events().message(Topic.ADAPTERS, files.id(), Publisher.announcement(files, report, publishing));
-        JobState end = lease.write((job, now) -> Transitions.succeeded(job, files.id(), now), List.of(message)).join();
+    private Fate announce(AdapterPublished adapter) {
+        String id = adapter.adapterId();
+        var message = shop.events().message(Topic.ADAPTERS, id, adapter);
+        JobState end = lease.write((job, now) -> Transitions.succeeded(job, id, now), List.of(message)).join();
         if (end.phase() != JobPhase.SUCCEEDED) {
             throw new IllegalStateException("job " + spec.jobId() + " should be SUCCEEDED, is " + end.phase());
         }
-        return new Fate.Published(files.id());
+        return new Fate.Published(id);
     }
 
     /// The steps of all attempts so far, with the time they took.

@@ -10,6 +10,7 @@ import dev.sluice.contracts.job.Training;
 import dev.sluice.model.Quantization;
 import dev.sluice.model.lora.LoraSettings;
 import dev.sluice.model.peft.AdapterFormat;
+import dev.sluice.model.peft.PeftLoading;
 import dev.sluice.model.training.Schedule;
 import dev.sluice.model.training.TrainingSettings;
 import dev.sluice.trainer.fate.JobException;
@@ -33,10 +34,19 @@ final class Settings {
                 state);
     }
 
-    static AdapterFormat format(dev.sluice.contracts.job.AdapterFormat format) {
-        return switch (format) {
+    /// @param wanted null where nobody chose
+    static AdapterFormat format(dev.sluice.contracts.job.AdapterFormat wanted, PeftLoading peft) {
+        return switch (wanted) {
+            case null -> peft.format();
             case PEFT_3D -> AdapterFormat.PEFT_3D;
             case PER_EXPERT -> AdapterFormat.PER_EXPERT;
+        };
+    }
+
+    static dev.sluice.contracts.job.AdapterFormat announced(AdapterFormat format) {
+        return switch (format) {
+            case PEFT_3D -> dev.sluice.contracts.job.AdapterFormat.PEFT_3D;
+            case PER_EXPERT -> dev.sluice.contracts.job.AdapterFormat.PER_EXPERT;
         };
     }
 

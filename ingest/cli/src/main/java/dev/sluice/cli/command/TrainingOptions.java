@@ -99,7 +99,7 @@ final class TrainingOptions {
     @Option(names = "--backend", paramLabel = "auto|hopper|portable|cpu", description = "compute backend (default auto)")
     private String backend;
 
-    @Option(names = "--adapter-format", paramLabel = "per-expert|peft-3d", converter = AdapterFormatName.class, description = "layout of the adapter file (default per-expert)")
+    @Option(names = "--adapter-format", paramLabel = "per-expert|peft-3d", converter = AdapterFormatName.class, description = "layout of the adapter file (default: the one that peft loads for the model)")
     private AdapterFormat adapterFormat;
 
     Lora lora() {

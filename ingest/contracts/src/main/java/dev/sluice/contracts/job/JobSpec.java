@@ -17,7 +17,7 @@ import java.util.Set;
 /// @param lora adapter settings
 /// @param training optimiser, schedule, rows
 /// @param backend `auto`, `hopper`, `portable` or `cpu`; a backend that is named but unavailable fails the job
-/// @param adapterFormat layout of the published adapter, default `per-expert`, which vLLM loads
+/// @param adapterFormat layout of the published adapter; null for the one that peft loads, which depends on the model
 /// @param checkpoint how often to save
 /// @param limits attempts and time
 /// @param evaluation how to judge the adapter
@@ -38,7 +38,6 @@ public record JobSpec(String jobId, ModelRef model, DatasetRef dataset, Heldout 
         lora = lora == null ? Lora.defaults() : lora;
         training = training == null ? Training.defaults() : training;
         backend = backend == null ? "auto" : backend;
-        adapterFormat = adapterFormat == null ? AdapterFormat.PER_EXPERT : adapterFormat;
         checkpoint = checkpoint == null ? Checkpointing.defaults() : checkpoint;
         limits = limits == null ? Limits.defaults() : limits;
         evaluation = evaluation == null ? Evaluation.defaults() : evaluation;

@@ -1,7 +1,9 @@
 package dev.sluice.contracts.job;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -50,6 +52,18 @@ class JobSpecTest {
         assertEquals(Quantize.NF4, model.pinned("0".repeat(64)).quantize());
         assertEquals("nf4", Json.mapper().valueToTree(model).get("quantize").asText());
         assertEquals(assertParses(SMALLEST), assertParses(SMALLEST.replace("tiny\"", "tiny\", \"quantize\": \"none\"")));
+    }
+
+    /// A run whose format the model decides is another than one whose format was chosen.
+    @Test
+    void formatThatNobodyChoseStaysOpen() {
+        JobSpec open = assertParses(SMALLEST).pinned(3, null);
+        assertNull(open.adapterFormat());
+        assertFalse(Json.mapper().valueToTree(open).has("adapter_format"));
+        for (String format : List.of("per-expert", "peft-3d")) {
+            JobSpec chosen = assertParses(SMALLEST.replace("\"j1\"", "\"j1\", \"adapter_format\": \"" + format + "\"")).pinned(3, null);
+            assertNotEquals(open.idempotencyKey(), chosen.idempotencyKey());
+        }
     }
 
     @Test
