@@ -15,6 +15,7 @@ import dev.sluice.model.evaluation.Evaluation;
 import dev.sluice.model.evaluation.Generation;
 import dev.sluice.model.evaluation.RowScore;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -74,7 +75,7 @@ public final class Sides {
 
     private static Adapter read(BaseModel model, AdapterFolder folder, AdapterPublished adapter) {
         try {
-            return Adapter.read(model, folder.path());
+            return AdapterReader.read(model, folder.path());
         } catch (InvalidFileException e) {
             throw new EvaluationException(new Failure.Unscorable("the files of adapter " + adapter.adapterId() + " make no adapter of "
                     + adapter.baseModel().uri() + ": " + e.getMessage().replace(folder.path() + "/", "") + "; train it again"));

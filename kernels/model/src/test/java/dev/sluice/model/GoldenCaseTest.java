@@ -9,6 +9,8 @@ import dev.sluice.model.evaluation.Evaluation;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.peft.AdapterExport;
 import dev.sluice.model.peft.AdapterFormat;
+import dev.sluice.model.peft.AdapterReader;
+import dev.sluice.model.peft.AdapterWriter;
 import dev.sluice.model.training.LoraTraining;
 import dev.sluice.model.training.StepReport;
 import java.io.IOException;
@@ -55,7 +57,7 @@ class GoldenCaseTest {
     void firstRowLogitsAgree(Path folder) {
         var golden = OracleCase.read(folder);
         try (var model = BaseModel.load(golden.model(), backend);
-                var evaluation = new Evaluation(model, Adapter.read(model, golden.adapterInit()))) {
+                var evaluation = new Evaluation(model, AdapterReader.read(model, golden.adapterInit()))) {
             float[][] logits = evaluation.logits(golden.train().getFirst());
             float[] expected = Tensors.read(golden.expectedFile("first_row_logits.safetensors")).get("logits");
             assertEquals(0, Tensors.relativeError(expected, Tensors.flat(logits)), RELATIVE);
@@ -68,7 +70,7 @@ class GoldenCaseTest {
         var golden = OracleCase.read(folder);
         try (var model = BaseModel.load(golden.model(), backend)) {
             Adapter trained = train(golden, model);
-            trained.write(out, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
+            AdapterWriter.write(trained, out, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
             var expected = Tensors.read(golden.expectedFile("adapter").resolve("adapter_model.safetensors"));
             var actual = Tensors.read(out.resolve("adapter_model.safetensors"));
             expected.keySet().removeIf(name -> !name.contains(".lora_"));
@@ -86,7 +88,7 @@ class GoldenCaseTest {
     void packedRowsScoreAsTheyDoAlone(Path folder) {
         var golden = OracleCase.read(folder);
         try (var model = BaseModel.load(golden.model(), backend);
-                var evaluation = new Evaluation(model, Adapter.read(model, golden.adapterInit()))) {
+                var evaluation = new Evaluation(model, AdapterReader.read(model, golden.adapterInit()))) {
             List<TokenRow> rows = golden.heldout();
             double alone = rows.stream().mapToDouble(row -> evaluation.score(row).nll()).sum();
             close(alone, evaluation.score(TokenRow.concatenate(rows)).nll(), "packed likelihood");
@@ -94,7 +96,7 @@ class GoldenCaseTest {
     }
 
     private static Adapter train(OracleCase golden, BaseModel model) {
-        try (var training = new LoraTraining(model, Adapter.read(model, golden.adapterInit()), golden.settings())) {
+        try (var training = new LoraTraining(model, AdapterReader.read(model, golden.adapterInit()), golden.settings())) {
             for (int step = 0; step < golden.steps(); step++) {
                 StepReport report = training.step(golden.window(step));
                 close(golden.number("/steps/" + step + "/loss"), report.loss(), "loss of step " + step);

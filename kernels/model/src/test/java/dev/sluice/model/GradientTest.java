@@ -15,6 +15,8 @@ import dev.sluice.model.decoder.TrainingPass;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.peft.AdapterExport;
 import dev.sluice.model.peft.AdapterFormat;
+import dev.sluice.model.peft.AdapterReader;
+import dev.sluice.model.peft.AdapterWriter;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Map;
@@ -31,7 +33,7 @@ class GradientTest {
         var golden = OracleCase.read(folder);
         try (var backend = Golden.cpu(); var model = BaseModel.load(golden.model(), backend)) {
             Adapter gradients = gradients(golden, model, backend);
-            gradients.write(out, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
+            AdapterWriter.write(gradients, out, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
             double clip = Math.min(1, golden.number("/settings/clip") / (golden.number("/steps/0/grad_norm") + 1e-6));
             Map<String, float[]> expected = Tensors.read(golden.expectedFile("first_step_clipped_gradients.safetensors"))
                     .entrySet().stream().collect(Collectors.toMap(e -> e.getKey().replace(".default.", "."), Map.Entry::getValue));
@@ -44,7 +46,7 @@ class GradientTest {
 
     /// The gradients in the shape of an adapter, so that the writer names them.
     private static Adapter gradients(OracleCase golden, BaseModel model, Backend backend) {
-        Adapter adapter = Adapter.read(model, golden.adapterInit());
+        Adapter adapter = AdapterReader.read(model, golden.adapterInit());
         try (var run = backend.scope(Lifetime.RUN, "gradients")) {
             var arena = backend.optimizer().arena(run, adapter.layout().size(), OptimizerState.EXACT);
             arena.write(adapter.values());

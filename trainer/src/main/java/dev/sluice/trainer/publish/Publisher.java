@@ -10,6 +10,7 @@ import dev.sluice.contracts.wire.Json;
 import dev.sluice.model.TokenRow;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.peft.AdapterExport;
+import dev.sluice.model.peft.AdapterWriter;
 import dev.sluice.trainer.run.StepRecord;
 import dev.sluice.trainer.store.Folders;
 import java.io.IOException;
@@ -27,7 +28,7 @@ public record Publisher(ArtifactStore store, Path folder) {
     /// Writes the PEFT files (read back and compared), `run.json` and, unless null, `rows.jsonl`, and stores them.
     public Manifest store(Adapter adapter, AdapterExport export, RunReport report, List<TokenRow> rows) throws IOException {
         try {
-            adapter.write(folder, export);
+            AdapterWriter.write(adapter, folder, export);
             Files.write(folder.resolve("run.json"), Json.write(report));
             if (rows != null) {
                 RowsFile.write(folder.resolve("rows.jsonl"), rows);

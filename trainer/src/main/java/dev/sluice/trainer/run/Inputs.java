@@ -14,6 +14,7 @@ import dev.sluice.model.decoder.ActivationChoice;
 import dev.sluice.model.decoder.OptimizerChoice;
 import dev.sluice.model.decoder.Workloads;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import dev.sluice.trainer.fate.JobException;
 import dev.sluice.trainer.rows.TrainingRows;
 import java.nio.file.Path;
@@ -54,7 +55,7 @@ record Inputs(Backends.Choice backend, BaseModel model, ModelRef modelRef, Adapt
             return Adapter.create(model, Settings.lora(spec.lora()), spec.training().seed());
         }
         try {
-            return Adapter.read(model, shop.roots().resolve(spec.lora().initAdapter(), JobCode.INVALID_SPEC));
+            return AdapterReader.read(model, shop.roots().resolve(spec.lora().initAdapter(), JobCode.INVALID_SPEC));
         } catch (InvalidFileException e) {
             throw JobException.reject(JobCode.INVALID_SPEC, e);
         }

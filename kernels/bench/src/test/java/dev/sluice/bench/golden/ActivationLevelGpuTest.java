@@ -9,6 +9,7 @@ import dev.sluice.model.decoder.ActivationLevel;
 import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import dev.sluice.model.training.LoraTraining;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -30,7 +31,7 @@ class ActivationLevelGpuTest {
         var golden = OracleCase.read(folder);
         List<TokenRow> rows = golden.window(0);
         try (var backend = GoldenCaseGpuTest.open(name); var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             var plan = MemoryPlan.of(model, start.settings());
             Outcome first = null;
             for (var level : ActivationLevel.values()) {

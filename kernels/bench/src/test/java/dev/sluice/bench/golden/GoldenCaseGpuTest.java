@@ -13,7 +13,7 @@ import dev.sluice.compute.BackendProvider;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.OracleCase;
 import dev.sluice.model.evaluation.Evaluation;
-import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import dev.sluice.model.training.LoraTraining;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -70,7 +70,7 @@ class GoldenCaseGpuTest {
     void theCurveIsAsCloseToFloat32AsBfloat16Allows(String name, Path folder) throws IOException {
         var golden = OracleCase.read(folder);
         try (var backend = open(name); var model = BaseModel.load(golden.model(), backend);
-                var training = new LoraTraining(model, Adapter.read(model, golden.adapterInit()), golden.settings())) {
+                var training = new LoraTraining(model, AdapterReader.read(model, golden.adapterInit()), golden.settings())) {
             double reach = reach(model);
             var faults = new ArrayList<String>();
             for (int step = 0; step < golden.steps(); step++) {

@@ -6,6 +6,7 @@ import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.OracleCase;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import dev.sluice.model.training.LoraTraining;
 import java.nio.file.Path;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,7 +27,7 @@ class LeanTrainingGpuTest {
         var golden = OracleCase.read(folder);
         var settings = golden.settings().withOptimizerState(OptimizerState.LEAN);
         try (var backend = GoldenCaseGpuTest.open(name); var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             try (var straight = new LoraTraining(model, start, settings)) {
                 straight.step(golden.window(0));
                 straight.step(golden.window(1 % golden.steps()));
@@ -48,7 +49,7 @@ class LeanTrainingGpuTest {
     void lossesBeginAsThoseOfExactStateInHalfTheBytes(String name, Path folder) {
         var golden = OracleCase.read(folder);
         try (var backend = GoldenCaseGpuTest.open(name); var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             long size = start.layout().size();
             double[] firsts = new double[OptimizerState.values().length];
             double[] losses = new double[OptimizerState.values().length];

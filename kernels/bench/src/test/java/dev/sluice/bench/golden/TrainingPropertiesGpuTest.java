@@ -8,6 +8,7 @@ import dev.sluice.model.BaseModel;
 import dev.sluice.model.OracleCase;
 import dev.sluice.model.TokenRow;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import dev.sluice.model.training.LoraTraining;
 import dev.sluice.model.training.TrainingSettings;
 import java.io.IOException;
@@ -110,7 +111,7 @@ class TrainingPropertiesGpuTest {
             this.golden = OracleCase.read(folder);
             this.backend = GoldenCaseGpuTest.open(name);
             this.model = BaseModel.load(golden.model(), backend);
-            this.adapter = Adapter.read(model, golden.adapterInit());
+            this.adapter = AdapterReader.read(model, golden.adapterInit());
         }
 
         LoraTraining start(TrainingSettings settings) {

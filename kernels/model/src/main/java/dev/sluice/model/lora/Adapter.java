@@ -3,12 +3,7 @@ package dev.sluice.model.lora;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.config.DecoderConfig;
 import dev.sluice.model.config.TensorNames;
-import dev.sluice.model.peft.AdapterExport;
-import dev.sluice.model.peft.AdapterReader;
-import dev.sluice.model.peft.AdapterWriter;
-import dev.sluice.model.peft.BaseCopies;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Path;
 import java.util.List;
 
 /// A LoRA adapter on the host: its settings, the matrices it updates and their exact float32 numbers. It belongs to no
@@ -49,19 +44,6 @@ public final class Adapter {
         }
         AdapterLayout layout = AdapterLayout.of(model.config(), model.names(), expanded);
         return new Adapter(model.config(), model.names(), expanded, layout, LoraInitialisation.fresh(layout, seed));
-    }
-
-    /// Reads an adapter from `adapter_config.json` and `adapter_model.safetensors`, in either layout.
-    ///
-    /// @throws dev.sluice.model.InvalidFileException naming missing, unexpected or misshapen tensors
-    public static Adapter read(BaseModel model, Path folder) {
-        BaseCopies.requireUnchanged(model, folder);
-        return AdapterReader.read(model.config(), model.names(), folder);
-    }
-
-    /// Writes both files, reads them back and compares every number; the files appear only if all are equal.
-    public void write(Path folder, AdapterExport export) {
-        AdapterWriter.write(this, folder, export);
     }
 
     /// An adapter of the same matrices with other numbers.

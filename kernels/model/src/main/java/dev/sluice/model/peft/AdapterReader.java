@@ -1,5 +1,6 @@
 package dev.sluice.model.peft;
 
+import dev.sluice.model.BaseModel;
 import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.checkpoint.Floats;
 import dev.sluice.model.config.DecoderConfig;
@@ -31,6 +32,15 @@ public final class AdapterReader {
     private static final int SHOWN = 6;
 
     private AdapterReader() {}
+
+    /// The adapter of a model, in either layout, from `adapter_config.json` and `adapter_model.safetensors`.
+    ///
+    /// @throws InvalidFileException naming tensors that are missing, unexpected or misshapen
+    /// @throws dev.sluice.model.UnsupportedModelException naming what is not implemented, or a copy of a frozen tensor that is another one
+    public static Adapter read(BaseModel model, Path folder) {
+        BaseCopies.requireUnchanged(model, folder);
+        return read(model.config(), model.names(), folder);
+    }
 
     /// @throws InvalidFileException naming tensors that are missing, unexpected or misshapen
     /// @throws dev.sluice.model.UnsupportedModelException naming what the configuration asks for and is not implemented

@@ -20,6 +20,8 @@ import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.lora.LoraSettings;
 import dev.sluice.model.peft.AdapterExport;
 import dev.sluice.model.peft.AdapterFormat;
+import dev.sluice.model.peft.AdapterReader;
+import dev.sluice.model.peft.AdapterWriter;
 import dev.sluice.model.safetensors.Checkpoint;
 import dev.sluice.model.safetensors.ElementType;
 import java.io.IOException;
@@ -62,7 +64,7 @@ class MergedCheckpointTest {
         Path merged = folder.resolve("merged");
         MergedCheckpoint.write(oracle.model(), oracle.adapterInit(), merged, DType.FLOAT32, SMALL_SHARD);
         try (var base = BaseModel.load(oracle.model(), backend); var whole = BaseModel.load(merged, backend)) {
-            float[] split = logits(base, Adapter.read(base, oracle.adapterInit()), oracle.train().getFirst());
+            float[] split = logits(base, AdapterReader.read(base, oracle.adapterInit()), oracle.train().getFirst());
             assertEquals(0, Tensors.relativeError(split, logits(whole, null, oracle.train().getFirst())), 1e-5);
         }
         assertEquals(names(oracle.model()).stream()
@@ -163,7 +165,7 @@ class MergedCheckpointTest {
                     numbers[(int) i] = 0.1f * (float) random.nextGaussian();
                 }
             });
-            fresh.withValues(Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, numbers)).write(to,
+            AdapterWriter.write(fresh.withValues(Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, numbers)), to,
                     new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
         }
         return to;

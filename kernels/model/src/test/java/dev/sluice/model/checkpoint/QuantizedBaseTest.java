@@ -19,8 +19,8 @@ import dev.sluice.model.checkpoint.WeightSource.Part;
 import dev.sluice.model.decoder.DecoderWeights.GroupedWeights;
 import dev.sluice.model.decoder.DecoderWeights.SparseWeights;
 import dev.sluice.model.decoder.MemoryPlan;
-import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.lora.LoraSettings;
+import dev.sluice.model.peft.AdapterReader;
 import dev.sluice.model.safetensors.Checkpoint;
 import dev.sluice.model.safetensors.ElementType;
 import dev.sluice.model.safetensors.SafetensorsWriter;
@@ -78,7 +78,7 @@ class QuantizedBaseTest {
     }
 
     private static LoraTraining training(BaseModel model) {
-        return new LoraTraining(model, Adapter.read(model, NF4.adapterInit()), NF4.settings());
+        return new LoraTraining(model, AdapterReader.read(model, NF4.adapterInit()), NF4.settings());
     }
 
     @Test

@@ -8,6 +8,7 @@ import dev.sluice.model.Golden;
 import dev.sluice.model.OracleCase;
 import dev.sluice.model.TokenRow;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -21,7 +22,7 @@ class GenerationTest {
         int[] prompt = Arrays.copyOf(golden.train().getFirst().ids(), 6);
         int[] other = Arrays.copyOf(golden.train().get(1).ids(), 9);
         try (var backend = Golden.cpu(); var model = BaseModel.load(golden.model(), backend)) {
-            Adapter adapter = Adapter.read(model, golden.adapterInit());
+            Adapter adapter = AdapterReader.read(model, golden.adapterInit());
             try (var generation = new Generation(model, adapter); var evaluation = new Evaluation(model, adapter)) {
                 List<int[]> answers = generation.greedy(List.of(prompt, other), 5, Set.of());
                 assertArrayEquals(byLogits(evaluation, prompt, 5), answers.getFirst());

@@ -79,8 +79,8 @@ class AdapterFilesTest {
         Adapter adapter = random(Adapter.create(model, settings, 1));
         for (AdapterFormat format : AdapterFormat.values()) {
             Path out = folder.resolve(format.label());
-            adapter.write(out, new AdapterExport(format, DType.FLOAT32, "base"));
-            Adapter read = Adapter.read(model, out);
+            AdapterWriter.write(adapter, out, new AdapterExport(format, DType.FLOAT32, "base"));
+            Adapter read = AdapterReader.read(model, out);
             assertEquals(adapter.layout(), read.layout());
             assertEquals(-1, adapter.values().mismatch(read.values()));
         }
@@ -90,16 +90,16 @@ class AdapterFilesTest {
     @EnumSource(AdapterFormat.class)
     void whatIsReadCanBeWrittenInTheOtherFormat(AdapterFormat format) {
         Adapter adapter = random(Adapter.create(model, settings().toList().getLast(), 1));
-        adapter.write(folder.resolve("first"), new AdapterExport(format, DType.FLOAT32, null));
+        AdapterWriter.write(adapter, folder.resolve("first"), new AdapterExport(format, DType.FLOAT32, null));
         AdapterFormat other = format == AdapterFormat.PEFT_3D ? AdapterFormat.PER_EXPERT : AdapterFormat.PEFT_3D;
-        Adapter.read(model, folder.resolve("first")).write(folder.resolve("second"), new AdapterExport(other, DType.FLOAT32, null));
-        assertEquals(-1, adapter.values().mismatch(Adapter.read(model, folder.resolve("second")).values()));
+        AdapterWriter.write(AdapterReader.read(model, folder.resolve("first")), folder.resolve("second"), new AdapterExport(other, DType.FLOAT32, null));
+        assertEquals(-1, adapter.values().mismatch(AdapterReader.read(model, folder.resolve("second")).values()));
     }
 
     @Test
     void goldenAdapterIsWrittenAsPeftWroteIt() {
         var golden = Golden.read(Golden.DENSE_LAYERS);
-        Adapter.read(model, golden.adapterInit()).write(folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
+        AdapterWriter.write(AdapterReader.read(model, golden.adapterInit()), folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
         var theirs = Tensors.read(golden.adapterInit().resolve("adapter_model.safetensors"));
         var ours = Tensors.read(folder.resolve("adapter_model.safetensors"));
         assertEquals(theirs.keySet(), ours.keySet());
@@ -112,10 +112,10 @@ class AdapterFilesTest {
     void everyFamilysAdapterIsTheSameInBothFormats(Path golden) {
         Path init = OracleCase.read(golden).adapterInit();
         try (var backend = Golden.cpu(); var base = BaseModel.load(OracleCase.read(golden).model(), backend)) {
-            Adapter adapter = Adapter.read(base, init);
-            adapter.write(folder, new AdapterExport(AdapterFormat.PER_EXPERT, DType.FLOAT32, null));
-            assertEquals(-1, adapter.values().mismatch(Adapter.read(base, folder).values()));
-            adapter.write(folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
+            Adapter adapter = AdapterReader.read(base, init);
+            AdapterWriter.write(adapter, folder, new AdapterExport(AdapterFormat.PER_EXPERT, DType.FLOAT32, null));
+            assertEquals(-1, adapter.values().mismatch(AdapterReader.read(base, folder).values()));
+            AdapterWriter.write(adapter, folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
             var theirs = Tensors.read(init.resolve("adapter_model.safetensors"));
             var ours = Tensors.read(folder.resolve("adapter_model.safetensors"));
             ours.forEach((name, numbers) -> assertEquals(0, Tensors.relativeError(theirs.get(name), numbers), name));
@@ -128,7 +128,7 @@ class AdapterFilesTest {
     void alternatingRowsAreTakenApartForSingleExperts() {
         var golden = Golden.read("gpt-oss-bfloat16");
         try (var backend = Golden.cpu(); var base = BaseModel.load(golden.model(), backend)) {
-            Adapter.read(base, golden.adapterInit()).write(folder, new AdapterExport(AdapterFormat.PER_EXPERT, DType.FLOAT32, null));
+            AdapterWriter.write(AdapterReader.read(base, golden.adapterInit()), folder, new AdapterExport(AdapterFormat.PER_EXPERT, DType.FLOAT32, null));
             float[] stacked = Tensors.read(golden.adapterInit().resolve("adapter_model.safetensors"))
                     .get("base_model.model.model.layers.1.mlp.experts.base_layer.lora_B.weight");
             var single = Tensors.read(folder.resolve("adapter_model.safetensors"));
@@ -160,8 +160,8 @@ class AdapterFilesTest {
     @Test
     void halfPrecisionExportRoundsToNearest() {
         Adapter adapter = random(Adapter.create(model, settings().findFirst().orElseThrow(), 1));
-        adapter.write(folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.BFLOAT16, null));
-        Adapter read = Adapter.read(model, folder);
+        AdapterWriter.write(adapter, folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.BFLOAT16, null));
+        Adapter read = AdapterReader.read(model, folder);
         for (long i = 0; i < adapter.layout().size(); i++) {
             float exact = adapter.values().getAtIndex(ValueLayout.JAVA_FLOAT, i);
             assertEquals(exact, read.values().getAtIndex(ValueLayout.JAVA_FLOAT, i), Math.abs(exact) / 256);
@@ -171,11 +171,11 @@ class AdapterFilesTest {
     @Test
     void expertsWithAnAEachFuseToTwiceTheRank() throws IOException {
         Adapter adapter = random(Adapter.create(model, LoraSettings.of(2, 4, List.of(), List.of("experts.gate_up_proj")), 1));
-        adapter.write(folder, new AdapterExport(AdapterFormat.PER_EXPERT, DType.FLOAT32, null));
+        AdapterWriter.write(adapter, folder, new AdapterExport(AdapterFormat.PER_EXPERT, DType.FLOAT32, null));
         var tensors = Tensors.read(folder.resolve("adapter_model.safetensors"));
         tensors.forEach((name, numbers) -> numbers[0] += name.contains("up_proj.lora_A") ? 1 : 0);
         rewrite(tensors, name -> name.contains("lora_A") ? new long[] {2, 36} : new long[] {20, 2});
-        Adapter read = Adapter.read(model, folder);
+        Adapter read = AdapterReader.read(model, folder);
         var site = read.layout().sites().getFirst();
         assertEquals(4, site.rank());
         assertEquals(adapter.layout().sites().getFirst().scale(), site.scale());
@@ -189,28 +189,28 @@ class AdapterFilesTest {
 
     @Test
     void missingAndUnexpectedTensorsAreNamed() throws IOException {
-        Adapter.create(model, LoraSettings.of(2, 4, List.of("q_proj"), List.of()), 1)
-                .write(folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
+        AdapterWriter.write(Adapter.create(model, LoraSettings.of(2, 4, List.of("q_proj"), List.of()), 1), folder,
+                new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
         var tensors = Tensors.read(folder.resolve("adapter_model.safetensors"));
         tensors.put("base_model.model.other.lora_A.weight",
                 tensors.remove("base_model.model.model.layers.2.self_attn.q_proj.lora_A.weight"));
         rewrite(tensors, name -> name.contains("lora_A") ? new long[] {2, 36} : new long[] {60, 2});
-        var refusal = assertThrows(InvalidFileException.class, () -> Adapter.read(model, folder));
+        var refusal = assertThrows(InvalidFileException.class, () -> AdapterReader.read(model, folder));
         assertTrue(refusal.getMessage().contains("layers.2.self_attn.q_proj.lora_A.weight [2, 36] is missing"), refusal.getMessage());
         assertTrue(refusal.getMessage().contains("base_model.model.other.lora_A.weight is unexpected"), refusal.getMessage());
     }
 
     @Test
     void whatIsNotImplementedIsRefusedByName() throws IOException {
-        Adapter.create(model, LoraSettings.of(2, 4, List.of("q_proj"), List.of()), 1)
-                .write(folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
+        AdapterWriter.write(Adapter.create(model, LoraSettings.of(2, 4, List.of("q_proj"), List.of()), 1), folder,
+                new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
         Path config = folder.resolve("adapter_config.json");
         String plain = Files.readString(config);
         for (String[] change : new String[][] {{"\"use_dora\" : false", "\"use_dora\" : true"},
                 {"\"bias\" : \"none\"", "\"bias\" : \"all\""}, {"\"peft_type\" : \"LORA\"", "\"peft_type\" : \"IA3\""},
                 {"\"modules_to_save\" : null", "\"modules_to_save\" : [\"lm_head\"]"}}) {
             Files.writeString(config, plain.replace(change[0], change[1]));
-            var refusal = assertThrows(UnsupportedModelException.class, () -> Adapter.read(model, folder));
+            var refusal = assertThrows(UnsupportedModelException.class, () -> AdapterReader.read(model, folder));
             assertTrue(refusal.getMessage().contains(change[0].split("\"")[1]), refusal.getMessage());
         }
     }
@@ -218,8 +218,8 @@ class AdapterFilesTest {
     @Test
     void writingLeavesOtherFilesAlone() throws IOException {
         Files.writeString(folder.resolve("run.json"), "{}");
-        Adapter.create(model, LoraSettings.of(2, 4, List.of("q_proj"), List.of()), 1)
-                .write(folder, new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
+        AdapterWriter.write(Adapter.create(model, LoraSettings.of(2, 4, List.of("q_proj"), List.of()), 1), folder,
+                new AdapterExport(AdapterFormat.PEFT_3D, DType.FLOAT32, null));
         try (var files = Files.list(folder)) {
             assertEquals(List.of("adapter_config.json", "adapter_model.safetensors", "run.json"),
                     files.map(path -> path.getFileName().toString()).sorted().toList());

@@ -32,7 +32,7 @@ class PeftLoadingTest {
         OracleCase files = OracleCase.read(golden);
         String type = Families.config(files.model()).text("model_type", "");
         try (var backend = Golden.cpu(); var model = BaseModel.load(files.model(), backend)) {
-            Adapter adapter = Adapter.read(model, files.adapterInit());
+            Adapter adapter = AdapterReader.read(model, files.adapterInit());
             var peft = new PeftLoading(model.family(), adapter);
             boolean single = SINGLE_EXPERTS.contains(type);
             assertEquals(single ? AdapterFormat.PER_EXPERT : AdapterFormat.PEFT_3D, peft.format(), type);

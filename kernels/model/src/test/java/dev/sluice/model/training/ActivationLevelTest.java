@@ -13,7 +13,7 @@ import dev.sluice.model.TokenRow;
 import dev.sluice.model.decoder.ActivationLevel;
 import dev.sluice.model.decoder.ActivationPolicy;
 import dev.sluice.model.decoder.MemoryPlan;
-import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -75,7 +75,7 @@ class ActivationLevelTest {
             Outcome host = train(golden, model, ActivationPolicy.uniform(ActivationLevel.HOST, layers));
             assertSame(input, host, "all inputs in host memory");
             assertTrue(host.peakBytes < input.peakBytes, host.peakBytes + " bytes, with inputs " + input.peakBytes);
-            var plan = MemoryPlan.of(model, Adapter.read(model, golden.adapterInit()).settings());
+            var plan = MemoryPlan.of(model, AdapterReader.read(model, golden.adapterInit()).settings());
             int longest = Stream.of(golden.window(0), golden.window(1)).flatMap(List::stream).mapToInt(TokenRow::tokens).max().orElseThrow();
             assertEquals(plan.hostBytes(longest, plan.uniform(ActivationLevel.HOST)), host.hostBytes);
             for (int mixture = 1; mixture < 1 << layers; mixture += 5) {
@@ -93,7 +93,7 @@ class ActivationLevelTest {
     }
 
     private static Outcome train(OracleCase golden, BaseModel model, ActivationPolicy policy) {
-        try (var training = new LoraTraining(model, Adapter.read(model, golden.adapterInit()), golden.settings(), policy)) {
+        try (var training = new LoraTraining(model, AdapterReader.read(model, golden.adapterInit()), golden.settings(), policy)) {
             StepReport first = training.step(golden.window(0));
             StepReport second = training.step(golden.window(1));
             return new Outcome(List.of(first.loss(), first.gradNorm(), second.loss(), second.gradNorm()),

@@ -12,6 +12,7 @@ import dev.sluice.model.TokenRow;
 import dev.sluice.model.decoder.ActivationLevel;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -45,7 +46,7 @@ class FamilyStepTest {
         var oracle = OracleCase.read(golden);
         TokenRow row = Golden.tokens(oracle, 1000);
         try (var model = BaseModel.load(oracle.model(), backend)) {
-            Adapter start = Adapter.read(model, oracle.adapterInit());
+            Adapter start = AdapterReader.read(model, oracle.adapterInit());
             var plan = MemoryPlan.of(oracle.model(), backend, Quantization.NONE, start.settings());
             for (var level : ActivationLevel.values()) {
                 try (var training = new LoraTraining(model, start, oracle.settings(), plan.uniform(level))) {
@@ -65,7 +66,7 @@ class FamilyStepTest {
         var oracle = OracleCase.read(golden);
         List<TokenRow> rows = oracle.train().subList(0, 3);
         try (var model = BaseModel.load(oracle.model(), backend)) {
-            Adapter start = Adapter.read(model, oracle.adapterInit());
+            Adapter start = AdapterReader.read(model, oracle.adapterInit());
             try (var one = new LoraTraining(model, start, oracle.settings()); var other = new LoraTraining(model, start, oracle.settings())) {
                 StepReport alone = one.step(rows);
                 StepReport packed = other.step(List.of(TokenRow.concatenate(rows)));
@@ -80,7 +81,7 @@ class FamilyStepTest {
     void memoryOfGemmaGrowsLinearlyWithTheDocument() {
         var oracle = Golden.read("gemma3-bfloat16");
         try (var model = BaseModel.load(oracle.model(), backend)) {
-            Adapter start = Adapter.read(model, oracle.adapterInit());
+            Adapter start = AdapterReader.read(model, oracle.adapterInit());
             long[] peaks = {1024, 2048, 4096};
             for (int i = 0; i < peaks.length; i++) {
                 int[] ids = new int[(int) peaks[i]];

@@ -12,6 +12,7 @@ import dev.sluice.model.Golden;
 import dev.sluice.model.InvalidFileException;
 import dev.sluice.model.OracleCase;
 import dev.sluice.model.lora.Adapter;
+import dev.sluice.model.peft.AdapterReader;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -59,7 +60,7 @@ class LeanTrainingTest {
 
     private static double[] losses(OracleCase golden, OptimizerState state) {
         try (var model = BaseModel.load(golden.model(), backend);
-                var training = new LoraTraining(model, Adapter.read(model, golden.adapterInit()), settings(golden, state))) {
+                var training = new LoraTraining(model, AdapterReader.read(model, golden.adapterInit()), settings(golden, state))) {
             double[] losses = new double[STEPS];
             for (int step = 0; step < STEPS; step++) {
                 losses[step] = training.step(golden.window(step % golden.steps())).loss();
@@ -73,7 +74,7 @@ class LeanTrainingTest {
         var golden = Golden.read(Golden.ELEVEN_EXPERTS);
         var settings = settings(golden, OptimizerState.LEAN);
         try (var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             try (var straight = new LoraTraining(model, start, settings);
                     var resumed = new LoraTraining(model, Adapter.create(model, start.settings(), 9), settings)) {
                 straight.step(golden.window(0));
@@ -95,7 +96,7 @@ class LeanTrainingTest {
         OptimizerState other = kept == OptimizerState.EXACT ? OptimizerState.LEAN : OptimizerState.EXACT;
         Path saved = folder.resolve("checkpoint");
         try (var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             try (var training = new LoraTraining(model, start, settings(golden, kept))) {
                 training.step(golden.window(0));
                 training.save(saved, "");
@@ -116,7 +117,7 @@ class LeanTrainingTest {
     void leanStateTakesSixBytesLessThanExact() {
         var golden = Golden.read(Golden.ELEVEN_EXPERTS);
         try (var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             try (var exact = new LoraTraining(model, start, settings(golden, OptimizerState.EXACT));
                     var lean = new LoraTraining(model, start, settings(golden, OptimizerState.LEAN))) {
                 long size = start.layout().size();

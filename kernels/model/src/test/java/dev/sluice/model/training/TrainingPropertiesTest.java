@@ -15,6 +15,7 @@ import dev.sluice.model.TokenRow;
 import dev.sluice.model.decoder.MemoryPlan;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.lora.LoraSettings;
+import dev.sluice.model.peft.AdapterReader;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -67,7 +68,7 @@ class TrainingPropertiesTest {
 
     private static void assertSameUpdate(OracleCase golden, List<TokenRow> left, List<TokenRow> right) {
         try (var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             try (var one = new LoraTraining(model, start, golden.settings());
                     var other = new LoraTraining(model, start, golden.settings())) {
                 StepReport a = one.step(left);
@@ -88,7 +89,7 @@ class TrainingPropertiesTest {
     void resumedRunIsBitIdenticalToAnUninterruptedOne() {
         var golden = Golden.read(Golden.DENSE_LAYERS);
         try (var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             try (var straight = new LoraTraining(model, start, golden.settings());
                     var stopped = new LoraTraining(model, start, golden.settings())) {
                 stopped.step(golden.window(0));
@@ -112,7 +113,7 @@ class TrainingPropertiesTest {
         var golden = Golden.read(Golden.DENSE_LAYERS);
         Path saved = folder.resolve("checkpoint");
         try (var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             try (var training = new LoraTraining(model, start, golden.settings())) {
                 training.step(golden.window(0));
                 training.save(saved, "x");
@@ -142,7 +143,7 @@ class TrainingPropertiesTest {
     }
 
     private static Adapter trained(OracleCase golden, BaseModel model) {
-        try (var training = new LoraTraining(model, Adapter.read(model, golden.adapterInit()), golden.settings())) {
+        try (var training = new LoraTraining(model, AdapterReader.read(model, golden.adapterInit()), golden.settings())) {
             training.step(golden.window(0));
             training.step(golden.window(1));
             return training.adapter();
@@ -153,7 +154,7 @@ class TrainingPropertiesTest {
     void everyTrainedMatrixMovesAndNothingElse() {
         var golden = Golden.read(Golden.ELEVEN_EXPERTS);
         try (var model = BaseModel.load(golden.model(), backend)) {
-            Adapter start = Adapter.read(model, golden.adapterInit());
+            Adapter start = AdapterReader.read(model, golden.adapterInit());
             Adapter end = trained(golden, model);
             for (var site : start.layout().sites()) {
                 for (long offset : new long[] {site.offsetA(), site.offsetB()}) {
