@@ -215,15 +215,8 @@ template <wgmma::Major W, int N, bool GATHER>
 __device__ __forceinline__ void run(const Maps<N>& maps, const Product<N>& p) {
     extern __shared__ __align__(1024) uint8_t dynamic[];
     const uint32_t shared = ptx::shared_address(dynamic);
-    if (threadIdx.x == 0) {
-        for (int i = 0; i < STAGES; i++) {
-            ptx::init_barrier(shared + FULL + 8 * i, GATHER ? 129 : 1);   // every gathering thread, and the copy engine's leader
-            ptx::init_barrier(shared + EMPTY + 8 * i, 2);     // both multiplying warpgroups
-        }
-        Tickets::init(shared + TICKETS);
-        ptx::publish_barriers();
-    }
-    __syncthreads();
+    // Filled by every gathering thread and the copy engine's leader, or by the latter alone; emptied by both multiplying warpgroups.
+    begin(STAGES, shared + FULL, GATHER ? WARPGROUP + 1 : 1, shared + EMPTY, 2, shared + TICKETS);
     if (threadIdx.x < WARPGROUP) {
         if constexpr (GATHER) {
             ptx::give_registers<72>();

@@ -165,15 +165,7 @@ __device__ __forceinline__ void run(const Maps& maps, const Product& p) {
     extern __shared__ __align__(1024) uint8_t dynamic[];
     const uint32_t shared = ptx::shared_address(dynamic);
     const int warpgroup = threadIdx.x / WARPGROUP;
-    if (threadIdx.x == 0) {
-        for (int s = 0; s < P::STAGES; s++) {
-            ptx::init_barrier(shared + P::FULL + 8 * s, 1);
-            ptx::init_barrier(shared + P::EMPTY + 8 * s, 1);
-        }
-        Tickets::init(shared + P::TICKETS);
-        ptx::publish_barriers();
-    }
-    __syncthreads();
+    begin(P::STAGES, shared + P::FULL, 1, shared + P::EMPTY, 1, shared + P::TICKETS);
     if (warpgroup == 0) {
         ptx::give_registers<24>();
         if (threadIdx.x < 32 && ptx::elected()) produce<P, W>(maps, p, shared);

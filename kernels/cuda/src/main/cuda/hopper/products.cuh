@@ -83,6 +83,19 @@ struct Ring {
     }
 };
 
+// What every kernel begins with, by all threads: the barriers of `stages` stages, with so many arrivals to fill and to empty one, and the tickets.
+__device__ __forceinline__ void begin(int stages, uint32_t full, uint32_t to_fill, uint32_t empty, uint32_t to_empty, uint32_t tickets) {
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < stages; i++) {
+            ptx::init_barrier(full + 8 * i, to_fill);
+            ptx::init_barrier(empty + 8 * i, to_empty);
+        }
+        Tickets::init(tickets);
+        ptx::publish_barriers();
+    }
+    __syncthreads();
+}
+
 template <wgmma::Major W>
 __device__ __forceinline__ void load_right(uint32_t to, const CUtensorMap& map, uint32_t barrier, int k0, int n0, int expert) {
     if constexpr (W == wgmma::K_MAJOR) ptx::load_box(to, map, barrier, k0, n0, expert);
