@@ -2,6 +2,7 @@ package dev.sluice.bench.golden;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.sluice.bench.NamedBackend;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.OracleCase;
 import dev.sluice.model.TokenRow;
@@ -30,7 +31,7 @@ class ActivationLevelGpuTest {
     void everyLevelTrainsTheSameBitsInThePlannedMemory(String name, Path folder) {
         var golden = OracleCase.read(folder);
         List<TokenRow> rows = golden.window(0);
-        try (var backend = GoldenCaseGpuTest.open(name); var model = BaseModel.load(golden.model(), backend)) {
+        try (var backend = NamedBackend.open(name); var model = BaseModel.load(golden.model(), backend)) {
             Adapter start = AdapterReader.read(model, golden.adapterInit());
             var plan = MemoryPlan.of(model, start.settings());
             Outcome first = null;

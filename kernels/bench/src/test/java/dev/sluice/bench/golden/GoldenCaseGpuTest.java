@@ -2,14 +2,11 @@ package dev.sluice.bench.golden;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
-import dev.sluice.compute.Availability;
-import dev.sluice.compute.Backend;
-import dev.sluice.compute.BackendProvider;
+import dev.sluice.bench.NamedBackend;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.OracleCase;
 import dev.sluice.model.evaluation.Evaluation;
@@ -21,7 +18,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.ServiceLoader;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -57,19 +53,11 @@ class GoldenCaseGpuTest {
                 "-Dsluice.golden=FOLDER should name kernels/model/src/test/resources/golden"));
     }
 
-    static Backend open(String name) {
-        var provider = ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get)
-                .filter(one -> one.name().equals(name)).findFirst().orElseThrow();
-        var availability = provider.probe();
-        assumeTrue(availability instanceof Availability.Available, availability.toString());
-        return provider.open();
-    }
-
     @ParameterizedTest
     @MethodSource("cases")
     void theCurveIsAsCloseToFloat32AsBfloat16Allows(String name, Path folder) throws IOException {
         var golden = OracleCase.read(folder);
-        try (var backend = open(name); var model = BaseModel.load(golden.model(), backend);
+        try (var backend = NamedBackend.open(name); var model = BaseModel.load(golden.model(), backend);
                 var training = new LoraTraining(model, AdapterReader.read(model, golden.adapterInit()), golden.settings())) {
             double reach = reach(model);
             var faults = new ArrayList<String>();
@@ -89,7 +77,7 @@ class GoldenCaseGpuTest {
     @MethodSource("cases")
     void heldOutRowsScoreAsInFloat32(String name, Path folder) throws IOException {
         var golden = OracleCase.read(folder);
-        try (var backend = open(name); var model = BaseModel.load(golden.model(), backend);
+        try (var backend = NamedBackend.open(name); var model = BaseModel.load(golden.model(), backend);
                 var evaluation = new Evaluation(model, null)) {
             var faults = new ArrayList<String>();
             double theirs = straysHeldOut(golden, folder);

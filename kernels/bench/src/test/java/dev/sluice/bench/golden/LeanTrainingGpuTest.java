@@ -2,6 +2,7 @@ package dev.sluice.bench.golden;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.sluice.bench.NamedBackend;
 import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.OracleCase;
@@ -26,7 +27,7 @@ class LeanTrainingGpuTest {
     void resumedRunIsBitIdenticalToAnUninterruptedOne(String name, Path folder) {
         var golden = OracleCase.read(folder);
         var settings = golden.settings().withOptimizerState(OptimizerState.LEAN);
-        try (var backend = GoldenCaseGpuTest.open(name); var model = BaseModel.load(golden.model(), backend)) {
+        try (var backend = NamedBackend.open(name); var model = BaseModel.load(golden.model(), backend)) {
             Adapter start = AdapterReader.read(model, golden.adapterInit());
             try (var straight = new LoraTraining(model, start, settings)) {
                 straight.step(golden.window(0));
@@ -48,7 +49,7 @@ class LeanTrainingGpuTest {
     @MethodSource("dev.sluice.bench.golden.GoldenCaseGpuTest#cases")
     void lossesBeginAsThoseOfExactStateInHalfTheBytes(String name, Path folder) {
         var golden = OracleCase.read(folder);
-        try (var backend = GoldenCaseGpuTest.open(name); var model = BaseModel.load(golden.model(), backend)) {
+        try (var backend = NamedBackend.open(name); var model = BaseModel.load(golden.model(), backend)) {
             Adapter start = AdapterReader.read(model, golden.adapterInit());
             long size = start.layout().size();
             double[] firsts = new double[OptimizerState.values().length];

@@ -2,6 +2,7 @@ package dev.sluice.bench.golden;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.sluice.bench.NamedBackend;
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.op.OptimizerState;
 import dev.sluice.model.BaseModel;
@@ -109,7 +110,7 @@ class TrainingPropertiesGpuTest {
         Run(String name, String of) {
             this.folder = GoldenCaseGpuTest.golden().resolve(of);
             this.golden = OracleCase.read(folder);
-            this.backend = GoldenCaseGpuTest.open(name);
+            this.backend = NamedBackend.open(name);
             this.model = BaseModel.load(golden.model(), backend);
             this.adapter = AdapterReader.read(model, golden.adapterInit());
         }

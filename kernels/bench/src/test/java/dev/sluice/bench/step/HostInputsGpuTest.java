@@ -2,11 +2,9 @@ package dev.sluice.bench.step;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.sluice.compute.Availability;
+import dev.sluice.bench.NamedBackend;
 import dev.sluice.compute.Backend;
-import dev.sluice.compute.BackendProvider;
 import dev.sluice.compute.Offload;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
@@ -25,7 +23,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
-import java.util.ServiceLoader;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.io.TempDir;
@@ -76,7 +73,7 @@ class HostInputsGpuTest {
     @ValueSource(strings = {"hopper", "portable"})
     void copiesKeepTheirOrderBesideTheLayers(String name) throws IOException {
         Files.writeString(folder.resolve("config.json"), CONFIG);
-        try (var backend = open(name)) {
+        try (var backend = NamedBackend.open(name)) {
             var input = train(backend, Collections.nCopies(LAYERS, ActivationLevel.INPUT));
             assertEquals(0, input.hostBytes);
             assertTrue(input.replayed > 0);
@@ -90,13 +87,5 @@ class HostInputsGpuTest {
                 assertEquals(0, host.replayed);
             }
         }
-    }
-
-    private static Backend open(String name) {
-        BackendProvider provider = ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get)
-                .filter(one -> one.name().equals(name)).findFirst().orElseThrow();
-        var availability = provider.probe();
-        assumeTrue(availability instanceof Availability.Available, availability.toString());
-        return provider.open();
     }
 }

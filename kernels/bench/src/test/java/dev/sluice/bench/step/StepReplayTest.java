@@ -2,11 +2,9 @@ package dev.sluice.bench.step;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.sluice.compute.Availability;
+import dev.sluice.bench.NamedBackend;
 import dev.sluice.compute.Backend;
-import dev.sluice.compute.BackendProvider;
 import dev.sluice.model.BaseModel;
 import dev.sluice.model.TokenRow;
 import dev.sluice.model.lora.Adapter;
@@ -22,7 +20,6 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.ServiceLoader;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -88,7 +85,7 @@ class StepReplayTest {
     @ParameterizedTest
     @ValueSource(strings = {"hopper", "portable"})
     void replayedStepsGiveTheSameBits(String name) throws IOException {
-        try (var backend = open(name)) {
+        try (var backend = NamedBackend.open(name)) {
             Files.writeString(folder.resolve("config.json"), CONFIG);
             var eager = train(backend, false);
             var replayed = train(backend, true);
@@ -100,19 +97,11 @@ class StepReplayTest {
 
     @Test
     void cpuRunsEveryStep() throws IOException {
-        try (var backend = open("cpu")) {
+        try (var backend = NamedBackend.open("cpu")) {
             Files.writeString(folder.resolve("config.json"), CONFIG);
             var replayed = train(backend, true);
             assertSame(train(backend, false), replayed);
             assertEquals(0, replayed.replayed);
         }
-    }
-
-    private static Backend open(String name) {
-        BackendProvider provider = ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get)
-                .filter(one -> one.name().equals(name)).findFirst().orElseThrow();
-        var availability = provider.probe();
-        assumeTrue(availability instanceof Availability.Available, availability.toString());
-        return provider.open();
     }
 }
