@@ -13,6 +13,7 @@ import dev.sluice.compute.Scope;
 import dev.sluice.compute.contract.World;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -129,15 +130,20 @@ class RowTilesTest {
     @ParameterizedTest
     @MethodSource("cases")
     void everyExpertIsCutIntoItsPiecesInOrder(Case c) {
+        built(c, (world, tiles) -> {
+            assertPieces(c.fixed(), world, tiles.fixed());
+            if (tiles.even() != null) {
+                assertPieces(c.even(), world, tiles.even());
+            }
+        });
+    }
+
+    private static void built(Case c, BiConsumer<World, RowTiles> check) {
         assumeTrue(backend != null, availability.toString());
         try (var world = new World(backend, 0, 1)) {
             spoil(world);
             try (var step = backend.scope(Lifetime.STEP, "step")) {
-                var tiles = c.build(world, step);
-                assertPieces(c.fixed(), world, tiles.fixed());
-                if (tiles.even() != null) {
-                    assertPieces(c.even(), world, tiles.even());
-                }
+                check.accept(world, c.build(world, step));
             }
         }
     }
@@ -168,17 +174,12 @@ class RowTilesTest {
     @ParameterizedTest
     @MethodSource("wrongCases")
     void wrongOffsetsGiveNoPiecesAndAFault(Case c) {
-        assumeTrue(backend != null, availability.toString());
-        try (var world = new World(backend, 0, 1)) {
-            spoil(world);
-            try (var step = backend.scope(Lifetime.STEP, "step")) {
-                var tiles = c.build(world, step);
-                var fault = assertThrows(IllegalArgumentException.class, backend::synchronize);
-                assertTrue(fault.getMessage().startsWith("experts: the offsets of " + (c.offsets.length - 1)), fault.getMessage());
-                for (var pieces : tiles.even() == null ? List.of(tiles.fixed()) : List.of(tiles.fixed(), tiles.even())) {
-                    assertEquals(0, world.readInts(pieces.count())[0]);
-                }
+        built(c, (world, tiles) -> {
+            var fault = assertThrows(IllegalArgumentException.class, backend::synchronize);
+            assertTrue(fault.getMessage().startsWith("experts: the offsets of " + (c.offsets.length - 1)), fault.getMessage());
+            for (var pieces : tiles.even() == null ? List.of(tiles.fixed()) : List.of(tiles.fixed(), tiles.even())) {
+                assertEquals(0, world.readInts(pieces.count())[0]);
             }
-        }
+        });
     }
 }
