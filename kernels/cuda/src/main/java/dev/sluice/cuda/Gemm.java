@@ -5,7 +5,8 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
 import java.util.List;
 
-/// One matrix product, described by name; twin of `portable/gemm.cu`, or [HopperGemm] or [HopperExpertGemm] where they take it.
+/// One matrix product, described by name; twin of `portable/gemm.cu`, or a [LoraProjection], [ShallowGemm], [HopperGemm] or
+/// [HopperExpertGemm] where they take it.
 final class Gemm {
     private static final int ROWS = TileSizes.of("GEMM_ROWS");
     private static final int COLUMNS = TileSizes.of("GEMM_COLUMNS");
@@ -181,6 +182,10 @@ final class Gemm {
     private void launch(long rowTiles) {
         if (LoraProjection.suits(this)) {
             new LoraProjection(device, this).run(rowTiles);
+            return;
+        }
+        if (ShallowGemm.suits(this)) {
+            new ShallowGemm(device, this).run();
             return;
         }
         if (onHopper()) {
