@@ -8,7 +8,8 @@ import java.nio.file.Path;
 /// Large bytes, named by their SHA-256. Writing the same content twice stores it once.
 ///
 /// A stored object never changes and appears whole or not at all. A reader gets the bytes that the reference promised,
-/// or an [ArtifactException] that says what is wrong.
+/// or an [ArtifactException] that says what is wrong with them. Any other [IOException] says nothing about the object: the
+/// store does not answer.
 public interface ArtifactStore {
 
     /// The store at `root`; `file:` is understood.

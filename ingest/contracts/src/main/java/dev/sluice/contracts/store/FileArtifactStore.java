@@ -12,6 +12,7 @@ import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.FileSystemNotFoundException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -96,6 +97,7 @@ public final class FileArtifactStore implements ArtifactStore {
     private Path inside(ArtifactRef ref) throws IOException {
         Path path = toPath(ref.uri());
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            requireStore();
             throw new ArtifactException(Problem.MISSING, "artifact " + ref.uri() + " does not exist");
         }
         Path real = path.toRealPath();
@@ -103,6 +105,14 @@ public final class FileArtifactStore implements ArtifactStore {
             throw new ArtifactException(Problem.OUTSIDE, "artifact " + ref.uri() + " lies outside the store " + root);
         }
         return real;
+    }
+
+    /// An object that cannot be found in a store that is not there is not missing: its volume may come back.
+    private void requireStore() throws NoSuchFileException {
+        Path objects = root.resolve("objects");
+        if (!Files.isDirectory(objects)) {
+            throw new NoSuchFileException(objects.toString(), null, "the store is away");
+        }
     }
 
     private static Path toPath(URI uri) throws ArtifactException {

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
@@ -83,6 +84,19 @@ class FileArtifactStoreTest {
         Files.write(Path.of(ref.uri()), "weight".getBytes(UTF_8));
         assertEquals(Problem.DAMAGED, problem(ref));
         assertFalse(store.exists(ref));
+    }
+
+    @Test
+    void anObjectIsMissingOnlyWhileTheStoreIsThere() throws IOException {
+        ArtifactRef ref = put();
+        Path away = Files.move(folder.resolve("store"), folder.resolve("away"));
+        assertThrows(NoSuchFileException.class, () -> store.local(ref));
+        assertThrows(NoSuchFileException.class, () -> store.exists(ref));
+        assertThrows(NoSuchFileException.class, this::put);
+        Files.move(away, folder.resolve("store"));
+        assertTrue(store.exists(ref));
+        store.delete(ref);
+        assertEquals(Problem.MISSING, problem(ref));
     }
 
     @ParameterizedTest
