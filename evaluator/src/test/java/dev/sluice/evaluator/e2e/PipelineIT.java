@@ -52,7 +52,7 @@ class PipelineIT {
         var end = pipeline.run(pipeline.sampleJob("job-calm", DATASET, 60, ALIAS), progress -> { });
         assertEquals(JobPhase.SUCCEEDED, end.phase());
 
-        var outcome = Outcome.await(pipeline.client(), end, Duration.ofMinutes(2));
+        var outcome = Outcome.await(pipeline.client(), end, Duration.ofMinutes(2), _ -> { });
         var paired = outcome.score().paired();
         System.out.printf("improvement of %s %.4f, interval [%.4f, %.4f], %d rows%n", paired.metric(), paired.delta(), paired.low(),
                 paired.high(), paired.rows());

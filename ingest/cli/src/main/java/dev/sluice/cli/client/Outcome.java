@@ -9,11 +9,14 @@ import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
 import dev.sluice.contracts.evaluation.ScoreEvent;
 import dev.sluice.contracts.evaluation.Unscored;
+import dev.sluice.contracts.evaluation.Verdict;
+import dev.sluice.contracts.evaluation.Waiting;
 import dev.sluice.contracts.job.JobState;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /// What a succeeded job came to: the adapter, its score beside the base model, the decision about it.
@@ -28,7 +31,8 @@ public record Outcome(AdapterPublished adapter, PreparedDataset prepared, Score 
     /// Collects the outcome, waiting for the evaluator where it has something to say.
     ///
     /// @param patience how long the evaluator may take
-    public static Outcome await(Client client, JobState succeeded, Duration patience) {
+    /// @param listener told at every look what the score waits for
+    public static Outcome await(Client client, JobState succeeded, Duration patience, Consumer<Waiting> listener) {
         var adapter = await(() -> client.adapters().get(succeeded.adapterId()), WRITTEN, "the adapter's message");
         DatasetEvent event = await(() -> client.datasets().get(adapter.preparedId()), WRITTEN, "the prepared dataset's message");
         if (!(event instanceof PreparedDataset prepared)) {
@@ -37,7 +41,7 @@ public record Outcome(AdapterPublished adapter, PreparedDataset prepared, Score 
         if (prepared.heldout().rows() == 0) {
             return new Outcome(adapter, prepared, null, null, null);
         }
-        ScoreEvent verdict = await(() -> verdict(client, adapter), patience, "the evaluator's score");
+        Verdict verdict = await(() -> verdict(client, adapter, listener), patience, "the evaluator's score");
         String alias = adapter.evaluation().alias();
         Promotion promotion = alias == null ? null : await(() -> decision(client, alias, verdict), WRITTEN, "the evaluator's decision");
         return switch (verdict) {
@@ -47,13 +51,21 @@ public record Outcome(AdapterPublished adapter, PreparedDataset prepared, Score 
     }
 
     /// The score beside the base model, or why there is none: not that of an earlier job, which made the same files.
-    private static Optional<ScoreEvent> verdict(Client client, AdapterPublished adapter) {
-        return client.scores().get(Score.key(adapter.adapterId(), adapter.preparedId(), Score.BASE))
-                .filter(found -> found instanceof Score || found.jobId().equals(adapter.jobId()));
+    private static Optional<Verdict> verdict(Client client, AdapterPublished adapter, Consumer<Waiting> listener) {
+        return switch (client.scores().get(Score.key(adapter.adapterId(), adapter.preparedId(), Score.BASE)).orElse(null)) {
+            case null -> Optional.empty();
+            case Score score -> Optional.of(score);
+            case ScoreEvent other when !other.jobId().equals(adapter.jobId()) -> Optional.empty();
+            case Unscored unscored -> Optional.of(unscored);
+            case Waiting waiting -> {
+                listener.accept(waiting);
+                yield Optional.empty();
+            }
+        };
     }
 
     /// The decision that the verdict led to: not one about the same files from before it.
-    private static Optional<Promotion> decision(Client client, String alias, ScoreEvent verdict) {
+    private static Optional<Promotion> decision(Client client, String alias, Verdict verdict) {
         return client.promotions().get(alias).filter(decided -> verdict.adapterId().equals(decided.candidateId())
                 && !decided.decidedAt().isBefore(verdict.at()));
     }

@@ -82,12 +82,13 @@ public final class DemoCommand implements Callable<Integer> {
         out.println("3. Requesting a LoRA adapter: job " + spec.jobId());
         var jobs = new JobClient(client);
         jobs.submit(spec);
-        var end = jobs.follow(spec.jobId(), PATIENCE, new JobText(out));
+        var lines = new JobText(out);
+        var end = jobs.follow(spec.jobId(), PATIENCE, lines);
         if (JobText.exitCode(end) != ExitCode.OK) {
             throw new CliException(ExitCode.PARTLY, "the demo's job did not succeed: " + JobText.describe(end));
         }
         out.println();
-        Outcome outcome = Outcome.await(client, end, PATIENCE);
+        Outcome outcome = Outcome.await(client, end, PATIENCE, lines::scoring);
         if (outcome.unscored() != null) {
             throw new CliException(ExitCode.PARTLY, ScoreText.unscored(outcome.unscored()));
         }

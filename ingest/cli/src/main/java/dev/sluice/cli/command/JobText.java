@@ -3,6 +3,7 @@ package dev.sluice.cli.command;
 import dev.sluice.cli.ExitCode;
 import dev.sluice.cli.client.JobClient;
 import dev.sluice.cli.output.ProgressLine;
+import dev.sluice.contracts.evaluation.Waiting;
 import dev.sluice.contracts.job.JobState;
 import dev.sluice.contracts.job.Progress;
 import java.io.PrintStream;
@@ -11,7 +12,7 @@ import java.io.PrintStream;
 final class JobText implements JobClient.Listener {
     private final PrintStream out;
     private final ProgressLine bar;
-    private String lastPhase = "";
+    private String last = "";
 
     JobText(PrintStream out) {
         this.out = out;
@@ -20,18 +21,26 @@ final class JobText implements JobClient.Listener {
 
     @Override
     public void phase(JobState state) {
-        String phase = describe(state);
-        if (!phase.equals(lastPhase)) {
-            bar.finish();
-            out.println("  " + phase);
-            lastPhase = phase;
-        }
+        say(describe(state));
+    }
+
+    /// Between the job's end and its score.
+    void scoring(Waiting waiting) {
+        say(ScoreText.waiting(waiting));
     }
 
     @Override
     public void progress(Progress progress) {
         if (progress.step() > 0) {
             bar.show(progress);
+        }
+    }
+
+    private void say(String line) {
+        if (!line.equals(last)) {
+            bar.finish();
+            out.println("  " + line);
+            last = line;
         }
     }
 

@@ -7,6 +7,7 @@ import dev.sluice.contracts.evaluation.SampleAnswer;
 import dev.sluice.contracts.evaluation.Score;
 import dev.sluice.contracts.evaluation.ScoreEvent;
 import dev.sluice.contracts.evaluation.Unscored;
+import dev.sluice.contracts.evaluation.Waiting;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
@@ -19,7 +20,12 @@ final class ScoreText {
         return switch (event) {
             case Score score -> score(score) + samples(score.samples());
             case Unscored unscored -> unscored(unscored) + "\n";
+            case Waiting waiting -> waiting(waiting) + "\n";
         };
+    }
+
+    static String waiting(Waiting waiting) {
+        return "no score yet: " + waiting.reason();
     }
 
     static String unscored(Unscored unscored) {

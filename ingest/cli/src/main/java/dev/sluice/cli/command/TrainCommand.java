@@ -116,14 +116,15 @@ public final class TrainCommand implements Callable<Integer> {
             output.print(spec, "follow it with ./sluice watch " + jobId);
             return ExitCode.OK.number();
         }
-        JobState end = jobs.follow(jobId, INTAKE, new JobText(output.remarks()));
+        var lines = new JobText(output.remarks());
+        JobState end = jobs.follow(jobId, INTAKE, lines);
         if (JobText.exitCode(end) != ExitCode.OK) {
             if (output.isJson()) {
                 output.print(end, "");
             }
             return JobText.exitCode(end).number();
         }
-        return report(client, Outcome.await(client, end, SCORING)).number();
+        return report(client, Outcome.await(client, end, SCORING, lines::scoring)).number();
     }
 
     /// The dataset's id: the given one, or a new one that holds just the file's records.

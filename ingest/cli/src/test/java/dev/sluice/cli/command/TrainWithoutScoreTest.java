@@ -17,6 +17,7 @@ import dev.sluice.contracts.evaluation.Decision;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.RuleResult;
 import dev.sluice.contracts.evaluation.Unscored;
+import dev.sluice.contracts.evaluation.Waiting;
 import dev.sluice.contracts.job.AdapterFormat;
 import dev.sluice.contracts.job.JobPhase;
 import dev.sluice.contracts.job.JobSpec;
@@ -45,6 +46,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.producer.Producer;
 import org.junit.jupiter.api.AfterEach;
@@ -64,6 +67,9 @@ class TrainWithoutScoreTest {
     private final EventWriter events = new EventWriter(topics, "/test");
     private Producer<String, byte[]> producer;
     private CompactedView<JobSpec> jobs;
+    private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
+    /// What the evaluator waits for before its verdict: each until it has been printed.
+    private List<String> waits = List.of();
 
     @BeforeEach
     void services() throws IOException {
@@ -105,11 +111,19 @@ class TrainWithoutScoreTest {
         assertTrue(printed.contains("put it back") && !printed.contains("an earlier reason"), printed);
     }
 
+    @Test
+    void whatTheScoreWaitsForIsPrintedWhileItWaits() {
+        waits = List.of("the store is away", "backend hopper cannot run here");
+        String printed = train();
+        assertEquals(List.of("  no score yet: the store is away", "  no score yet: backend hopper cannot run here"),
+                printed.lines().filter(line -> line.contains("no score yet")).toList());
+        assertTrue(printed.contains("no score: cannot score adapter"), printed);
+    }
+
     private String train(String... more) {
         var arguments = new String[] {"train", "--model", model.toString(), "--dataset", "calls",
             "--bootstrap-servers", connection.bootstrapServers(), "--topic-prefix", topics.prefix()};
         var all = Stream.of(arguments, more).flatMap(Arrays::stream).toArray(String[]::new);
-        var printed = new ByteArrayOutputStream();
         PrintStream before = System.out;
         System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
         try {
@@ -130,10 +144,20 @@ class TrainWithoutScoreTest {
                 .edit().claimed(1, 1, "trainer", now).at(now);
         send(Topic.JOB_STATE, spec.jobId(), running.edit().phase(JobPhase.PUBLISHING).at(now)
                 .edit().phase(JobPhase.SUCCEEDED).released().adapterId(files.id()).at(now));
+        waits.forEach(reason -> waiting(spec.jobId(), reason));
         Unscored unscored = unscored(spec.jobId(), "cannot score adapter " + files.id() + ": it does not exist; put it back");
         send(Topic.SCORES, unscored.key(), unscored);
         if (spec.evaluation().alias() != null) {
             send(Topic.PROMOTIONS, spec.evaluation().alias(), rejection(2, unscored.reason(), unscored.failedAt()));
+        }
+    }
+
+    private void waiting(String jobId, String reason) {
+        var waiting = new Waiting(files().id(), jobId, PREPARED.preparedId(), reason, Instant.now());
+        send(Topic.SCORES, waiting.key(), waiting);
+        long deadline = System.nanoTime() + AT_ONCE.toNanos();
+        while (!printed.toString(StandardCharsets.UTF_8).contains(reason) && System.nanoTime() < deadline) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
         }
     }
 

@@ -23,7 +23,7 @@ import java.util.Map;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NONE)
 public record Score(String adapterId, String jobId, String suite, String baseline, long rows, long tokens, long textBytes,
         Map<String, Metric> baselineMetrics, Map<String, Metric> candidateMetrics, Paired paired, List<SampleAnswer> samples,
-        ArtifactRef rowScores, Instant scoredAt) implements ScoreEvent {
+        ArtifactRef rowScores, Instant scoredAt) implements Verdict {
 
     /// Baseline that is the model without any adapter.
     public static final String BASE = "base";

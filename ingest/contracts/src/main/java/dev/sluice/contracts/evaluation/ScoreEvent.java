@@ -8,8 +8,8 @@ import java.time.Instant;
 ///
 /// A reader that knows scores only cannot read the others and leaves them out.
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind", defaultImpl = Score.class)
-@JsonSubTypes(@JsonSubTypes.Type(value = Unscored.class, name = "unscored"))
-public sealed interface ScoreEvent permits Score, Unscored {
+@JsonSubTypes({@JsonSubTypes.Type(value = Unscored.class, name = "unscored"), @JsonSubTypes.Type(value = Waiting.class, name = "waiting")})
+public sealed interface ScoreEvent permits Verdict, Waiting {
 
     /// The message's key.
     String key();

@@ -11,7 +11,7 @@ import java.time.Instant;
 /// @param suite the prepared id whose held-out split was to be scored
 /// @param reason what was tried, what is wrong, and the way out
 /// @param retryable whether the cause lies outside the adapter and its rows, so that the evaluator tries again at its next start
-public record Unscored(String adapterId, String jobId, String suite, String reason, boolean retryable, Instant failedAt) implements ScoreEvent {
+public record Unscored(String adapterId, String jobId, String suite, String reason, boolean retryable, Instant failedAt) implements Verdict {
     public Unscored {
         Check.text(adapterId, "adapter_id");
         Check.text(jobId, "job_id");

@@ -21,6 +21,7 @@ import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
 import dev.sluice.contracts.evaluation.ScoreEvent;
 import dev.sluice.contracts.evaluation.Unscored;
+import dev.sluice.contracts.evaluation.Waiting;
 import dev.sluice.contracts.job.Control;
 import dev.sluice.contracts.job.JobSpec;
 import dev.sluice.contracts.job.JobState;
@@ -48,7 +49,7 @@ class GoldenMessagesTest {
             Map.entry("dataset-ledger", DatasetLedger.class), Map.entry("dataset-version", DatasetVersion.class),
             Map.entry("example", Example.class), Map.entry("job-spec", JobSpec.class), Map.entry("job-state", JobState.class),
             Map.entry("prepared-dataset", PreparedDataset.class), Map.entry("progress", Progress.class), Map.entry("promotion", Promotion.class),
-            Map.entry("score", Score.class), Map.entry("unscored", Unscored.class));
+            Map.entry("score", Score.class), Map.entry("unscored", Unscored.class), Map.entry("waiting", Waiting.class));
 
     static Stream<Path> goldenMessages() throws IOException {
         try (Stream<Path> files = Files.list(GOLDEN)) {
@@ -96,7 +97,7 @@ class GoldenMessagesTest {
         Class<?> type = TYPES.get(name(golden));
         Set<String> fields = config.introspect(config.constructType(type)).findProperties().stream()
                 .map(BeanPropertyDefinition::getName).collect(Collectors.toCollection(TreeSet::new));
-        if (DatasetEvent.class.isAssignableFrom(type) || type == Unscored.class) {
+        if (DatasetEvent.class.isAssignableFrom(type) || type == Unscored.class || type == Waiting.class) {
             fields.add("kind");
         }
         Set<String> described = new TreeSet<>();
