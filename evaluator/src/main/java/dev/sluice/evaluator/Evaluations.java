@@ -5,6 +5,7 @@ import dev.sluice.contracts.dataset.PreparedDataset;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
 import dev.sluice.contracts.evaluation.Unscored;
+import dev.sluice.contracts.evaluation.Waiting;
 import dev.sluice.contracts.log.FencedException;
 import dev.sluice.contracts.topic.Topic;
 import dev.sluice.evaluator.failure.EvaluationException;
@@ -118,12 +119,14 @@ final class Evaluations {
     }
 
     private void failed(AdapterPublished adapter, Failure failure, Throwable thrown) throws InterruptedException {
+        metrics.failed(failure);
         int tries = queue.tries(adapter) + 1;
         if (environment.retry().allows(failure, tries)) {
             Duration pause = environment.retry().pause(tries);
             LOG.warnf("adapter %s cannot be scored yet (try %d, next in %d s): %s", adapter.adapterId(), tries, pause.toSeconds(), failure.reason());
             LOG.debug("what happened", thrown);
             queue.later(adapter, Instant.now(), pause);
+            waitsFor(adapter, failure);
             return;
         }
         Unscored unscored = unscored(adapter, failure.reason(), failure.isMendable());
@@ -132,10 +135,21 @@ final class Evaluations {
         withoutScore(adapter, new Evidence.Unscorable(unscored.reason()), unscored);
     }
 
+    /// Says once per reason what the score waits for, unless the job has its answer from an evaluator before this one.
+    private void waitsFor(AdapterPublished adapter, Failure failure) throws InterruptedException {
+        String reason = cannotScore(adapter) + " yet: " + failure.reason() + "; until then the evaluator goes on trying";
+        if (registry.unscored(adapter).isEmpty() && !registry.waiting(adapter).map(Waiting::reason).equals(Optional.of(reason))) {
+            registry.publish(List.of(new Waiting(adapter.adapterId(), adapter.jobId(), adapter.preparedId(), reason, Instant.now())));
+        }
+    }
+
     private static Unscored unscored(AdapterPublished adapter, String why, boolean retryable) {
-        return new Unscored(adapter.adapterId(), adapter.jobId(), adapter.preparedId(), "cannot score adapter " + adapter.adapterId() + " of job "
-                + adapter.jobId() + " on the held-out rows of " + adapter.preparedId() + ": " + why
+        return new Unscored(adapter.adapterId(), adapter.jobId(), adapter.preparedId(), cannotScore(adapter) + ": " + why
                 + (retryable ? "; once that is mended, restart the evaluator: it tries again" : ""), retryable, Instant.now());
+    }
+
+    private static String cannotScore(AdapterPublished adapter) {
+        return "cannot score adapter " + adapter.adapterId() + " of job " + adapter.jobId() + " on the held-out rows of " + adapter.preparedId();
     }
 
     /// Says so once: what the log has of this job's adapter already, an evaluator before this one has published.

@@ -1,7 +1,9 @@
 package dev.sluice.evaluator;
 
 import dev.sluice.contracts.adapter.AdapterPublished;
+import dev.sluice.contracts.evaluation.ScoreEvent;
 import dev.sluice.contracts.evaluation.Unscored;
+import dev.sluice.contracts.evaluation.Waiting;
 import dev.sluice.evaluator.promotion.Registry;
 import java.time.Duration;
 import java.time.Instant;
@@ -12,6 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -59,8 +62,17 @@ public final class Queue {
 
     /// Adapters that got no score, with the reason.
     public Map<String, String> unscored() {
-        return views.scores().values().stream().filter(Unscored.class::isInstance).map(Unscored.class::cast)
-                .collect(Collectors.toMap(Unscored::adapterId, Unscored::reason, (first, _) -> first));
+        return reasons(Unscored.class, Unscored::reason);
+    }
+
+    /// What scores wait for that were tried in vain so far, by adapter.
+    public Map<String, String> waitingFor() {
+        return reasons(Waiting.class, Waiting::reason);
+    }
+
+    private <T extends ScoreEvent> Map<String, String> reasons(Class<T> type, Function<T, String> reason) {
+        return views.scores().values().stream().filter(type::isInstance).map(type::cast)
+                .collect(Collectors.toMap(ScoreEvent::adapterId, reason, (first, _) -> first));
     }
 
     int tries(AdapterPublished adapter) {

@@ -48,9 +48,9 @@ public sealed interface Failure {
             case InvalidFileException e -> new Unfit("base model: " + e.getMessage() + "; put the checkpoint back that the adapter was trained on");
             case UnsupportedModelException e -> new Unfit("base model: " + e.getMessage() + "; run the evaluator in the version of the trainer");
             case ModelFileException e -> new Unfit("base model: " + e.getMessage() + "; put the checkpoint back that the adapter was trained on");
-            case BackendUnavailableException e -> new Away(e.getMessage());
+            case BackendUnavailableException e -> new Away(e.getMessage() + " (the evaluator reads SLUICE_BACKEND at its start)");
             case UncheckedIOException e -> of(e.getCause());
-            case IOException e -> new Away("the artifact store does not do it: " + e + "; check sluice.store and its volume");
+            case IOException e -> new Away("the artifact store cannot be used: " + e + "; check sluice.store and its volume");
             case KafkaException e -> new Away("the log cannot be read: " + e.getMessage());
             case dev.sluice.compute.OutOfMemoryException e -> new Missing(e.getMessage());
             case OutOfMemoryError e -> new Missing("this machine's memory is used up: " + e.getMessage()

@@ -4,16 +4,19 @@ import dev.sluice.contracts.adapter.AdapterPublished;
 import dev.sluice.contracts.evaluation.Metric;
 import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
+import dev.sluice.evaluator.failure.Failure;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.MultiGauge;
 import io.micrometer.core.instrument.Tags;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// What Prometheus sees: `sluice_eval_metric`, the latest score of each alias, and `sluice_promotions_total`.
+/// What Prometheus sees: `sluice_eval_metric`, the latest score of each alias, `sluice_promotions_total`, and
+/// `sluice_eval_failures_total`, tries to score that came to nothing.
 public final class EvaluatorMetrics {
 
     private final MeterRegistry registry;
@@ -39,6 +42,10 @@ public final class EvaluatorMetrics {
 
     public void decided(Promotion promotion) {
         registry.counter("sluice.promotions", "alias", promotion.alias(), "decision", promotion.decision().name()).increment();
+    }
+
+    public void failed(Failure failure) {
+        registry.counter("sluice.eval.failures", "failure", failure.getClass().getSimpleName().toLowerCase(Locale.ROOT)).increment();
     }
 
     private static List<MultiGauge.Row<Number>> rows(String alias, String side, Map<String, Metric> metrics) {

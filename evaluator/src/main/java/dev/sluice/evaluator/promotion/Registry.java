@@ -5,6 +5,7 @@ import dev.sluice.contracts.evaluation.Promotion;
 import dev.sluice.contracts.evaluation.Score;
 import dev.sluice.contracts.evaluation.ScoreEvent;
 import dev.sluice.contracts.evaluation.Unscored;
+import dev.sluice.contracts.evaluation.Waiting;
 import dev.sluice.contracts.job.JobSpec;
 import dev.sluice.contracts.log.CompactedView;
 import dev.sluice.contracts.log.Transaction;
@@ -113,13 +114,21 @@ public final class Registry implements AutoCloseable {
 
     /// Why an adapter got no score, where the log says so of this very job's.
     public Optional<Unscored> unscored(AdapterPublished adapter) {
-        return found(adapter).filter(Unscored.class::isInstance).map(Unscored.class::cast)
-                .filter(unscored -> unscored.jobId().equals(adapter.jobId()));
+        return ofThisJob(adapter, Unscored.class);
+    }
+
+    /// What the score waits for, where the log says so of this very job's.
+    public Optional<Waiting> waiting(AdapterPublished adapter) {
+        return ofThisJob(adapter, Waiting.class);
     }
 
     /// Whether the log has anything of an adapter's files beside their base model, whichever job published them.
     public boolean isKnown(AdapterPublished adapter) {
         return found(adapter).isPresent();
+    }
+
+    private <T extends ScoreEvent> Optional<T> ofThisJob(AdapterPublished adapter, Class<T> type) {
+        return found(adapter).filter(type::isInstance).map(type::cast).filter(event -> event.jobId().equals(adapter.jobId()));
     }
 
     private Optional<ScoreEvent> found(AdapterPublished adapter) {

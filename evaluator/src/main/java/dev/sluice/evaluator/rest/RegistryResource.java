@@ -26,9 +26,10 @@ class RegistryResource {
 
     /// @param state of the evaluator's thread
     /// @param waiting adapters that wait for their score, oldest first
+    /// @param waitingFor what those wait for that were tried in vain so far
     /// @param unscored adapters that got none, with the reason
     /// @param retraining per alias, what the retraining rule last said
-    record Status(String state, List<String> waiting, Map<String, String> unscored, Map<String, String> retraining) {}
+    record Status(String state, List<String> waiting, Map<String, String> waitingFor, Map<String, String> unscored, Map<String, String> retraining) {}
 
     @GET
     @Path("scores")
@@ -47,8 +48,9 @@ class RegistryResource {
     @Path("status")
     public Status status() {
         return service.session().map(session -> new Status(service.life().state().name(),
-                session.queue().waiting().stream().map(AdapterPublished::adapterId).toList(), session.queue().unscored(),
-                session.retraining().latest())).orElseGet(() -> new Status(service.life().state().name(), List.of(), Map.of(), Map.of()));
+                session.queue().waiting().stream().map(AdapterPublished::adapterId).toList(), session.queue().waitingFor(),
+                session.queue().unscored(), session.retraining().latest()))
+                .orElseGet(() -> new Status(service.life().state().name(), List.of(), Map.of(), Map.of(), Map.of()));
     }
 
     private Session session() {
