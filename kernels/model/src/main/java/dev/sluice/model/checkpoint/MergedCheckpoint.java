@@ -14,7 +14,6 @@ import dev.sluice.model.json.JsonFields;
 import dev.sluice.model.lora.Adapter;
 import dev.sluice.model.lora.LoraSite;
 import dev.sluice.model.peft.AdapterReader;
-import dev.sluice.model.peft.BaseCopies;
 import dev.sluice.model.safetensors.Checkpoint;
 import dev.sluice.model.safetensors.SafetensorsWriter;
 import java.io.IOException;
@@ -62,8 +61,7 @@ public final class MergedCheckpoint {
         DecoderConfig config = family.read(fields);
         try (var checkpoint = Checkpoint.open(base)) {
             check(checkpoint, config, family);
-            BaseCopies.requireUnchanged(base, config, family.names(), adapter);
-            Adapter read = AdapterReader.read(config, family.names(), adapter);
+            Adapter read = AdapterReader.read(base, config, family.names(), adapter);
             requireOwnHead(read, adapter);
             Folders.replace(folder, temporary -> {
                 writeWeights(MergingSource.tensors(checkpoint, read, storedAs), temporary, shardBytes);

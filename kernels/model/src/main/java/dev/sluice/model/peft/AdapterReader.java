@@ -38,13 +38,19 @@ public final class AdapterReader {
     /// @throws InvalidFileException naming tensors that are missing, unexpected or misshapen
     /// @throws dev.sluice.model.UnsupportedModelException naming what is not implemented, or a copy of a frozen tensor that is another one
     public static Adapter read(BaseModel model, Path folder) {
-        BaseCopies.requireUnchanged(model, folder);
-        return read(model.config(), model.names(), folder);
+        return read(model.folder(), model.config(), model.names(), folder);
     }
 
-    /// @throws InvalidFileException naming tensors that are missing, unexpected or misshapen
-    /// @throws dev.sluice.model.UnsupportedModelException naming what the configuration asks for and is not implemented
-    public static Adapter read(DecoderConfig config, TensorNames names, Path folder) {
+    /// The same for a model that is not loaded.
+    ///
+    /// @param base its checkpoint folder
+    public static Adapter read(Path base, DecoderConfig config, TensorNames names, Path folder) {
+        BaseCopies.requireUnchanged(base, config, names, folder);
+        return read(config, names, folder);
+    }
+
+    /// The same without a look at copies of frozen tensors.
+    static Adapter read(DecoderConfig config, TensorNames names, Path folder) {
         List<AdaptableModule> modules = AdaptableModule.all(config, names);
         JsonFields fields = JsonFields.read(folder.resolve(CONFIG));
         try (var arena = Arena.ofConfined()) {

@@ -1,6 +1,5 @@
 package dev.sluice.model.peft;
 
-import dev.sluice.model.BaseModel;
 import dev.sluice.model.UnsupportedModelException;
 import dev.sluice.model.checkpoint.Floats;
 import dev.sluice.model.config.DecoderConfig;
@@ -17,7 +16,7 @@ import java.util.Map;
 
 /// Copies of the base model's head and embedding that PEFT puts into an adapter whose targets name them. They carry
 /// nothing new unless they were trained or resized, which is not supported; so they are compared and then left out.
-public final class BaseCopies {
+final class BaseCopies {
     private static final String PREFIX = "base_model.model.";
 
     private BaseCopies() {}
@@ -31,12 +30,7 @@ public final class BaseCopies {
     }
 
     /// @throws UnsupportedModelException if a copy differs from the base model
-    public static void requireUnchanged(BaseModel model, Path adapterFolder) {
-        requireUnchanged(model.folder(), model.config(), model.names(), adapterFolder);
-    }
-
-    /// @throws UnsupportedModelException if a copy differs from the base model
-    public static void requireUnchanged(Path base, DecoderConfig config, TensorNames names, Path adapterFolder) {
+    static void requireUnchanged(Path base, DecoderConfig config, TensorNames names, Path adapterFolder) {
         try (var arena = Arena.ofConfined(); var checkpoint = Checkpoint.open(base)) {
             var file = SafetensorsFile.open(adapterFolder.resolve(AdapterReader.TENSORS), arena);
             names(names).forEach((copy, original) -> {
