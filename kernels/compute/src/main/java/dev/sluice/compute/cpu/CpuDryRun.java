@@ -69,7 +69,7 @@ final class CpuDryRun implements Backend {
 
     @Override
     public Scope scope(Lifetime lifetime, String name) {
-        return new DryScope(name, lifetime, CpuScope.ALIGNMENT);
+        return new DryScope(name, lifetime, StepMemory.ALIGNMENT);
     }
 
     @Override

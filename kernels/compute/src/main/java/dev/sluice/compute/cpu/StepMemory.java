@@ -1,6 +1,7 @@
 package dev.sluice.compute.cpu;
 
 import dev.sluice.compute.HostMemory;
+import dev.sluice.compute.NestedScope;
 import dev.sluice.compute.OutOfMemoryException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -12,6 +13,8 @@ import java.util.List;
 /// A first step grows it block by block. When the step ends the blocks are replaced by a single one of the size the
 /// step needed, so that a warm step allocates nothing and gets the same addresses every time.
 final class StepMemory implements AutoCloseable {
+    /// One cache line, and one AVX-512 vector.
+    static final long ALIGNMENT = 64;
     private static final long SMALLEST_BLOCK_BYTES = 1 << 20;
 
     private record Block(Arena arena, MemorySegment memory) {
@@ -19,7 +22,7 @@ final class StepMemory implements AutoCloseable {
             HostMemory.requireFree(what, bytes);
             Arena arena = Arena.ofShared();
             try {
-                return new Block(arena, arena.allocate(bytes, CpuScope.ALIGNMENT));
+                return new Block(arena, arena.allocate(bytes, ALIGNMENT));
             } catch (OutOfMemoryError refused) {
                 arena.close();
                 throw new OutOfMemoryException(what, bytes, HostMemory.status().freeBytes());
@@ -40,7 +43,7 @@ final class StepMemory implements AutoCloseable {
     }
 
     MemorySegment take(String what, long bytes) {
-        long padded = CpuScope.padded(bytes);
+        long padded = NestedScope.padded(bytes, ALIGNMENT);
         while (block < blocks.size() && offset + padded > blocks.get(block).memory().byteSize()) {
             block++;
             offset = 0;

@@ -1,11 +1,12 @@
 package dev.sluice.compute.cpu;
 
 import dev.sluice.compute.Lifetime;
+import dev.sluice.compute.NestedScope;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 
 /// A scope of a step: allocation moves a pointer, closing moves it back.
-final class StepScope extends CpuScope {
+final class StepScope extends NestedScope {
     private final StepMemory memory;
     private final StepMemory.Mark start;
     private final Consumer<StepMemory> whenReleased;
@@ -15,25 +16,25 @@ final class StepScope extends CpuScope {
         this(name, memory, whenReleased, null);
     }
 
-    private StepScope(String name, StepMemory memory, Consumer<StepMemory> whenReleased, CpuScope parent) {
-        super(name, Lifetime.STEP, parent);
+    private StepScope(String name, StepMemory memory, Consumer<StepMemory> whenReleased, NestedScope parent) {
+        super(name, Lifetime.STEP, StepMemory.ALIGNMENT, parent);
         this.memory = memory;
         this.start = memory.mark();
         this.whenReleased = whenReleased;
     }
 
     @Override
-    MemorySegment reserve(String what, long bytes) {
+    protected MemorySegment reserve(String what, long bytes) {
         return memory.take(what, bytes);
     }
 
     @Override
-    CpuScope nested(String childName) {
+    protected NestedScope nested(String childName) {
         return new StepScope(childName, memory, _ -> { }, this);
     }
 
     @Override
-    void release() {
+    protected void release() {
         memory.rewind(start);
         whenReleased.accept(memory);
     }

@@ -30,7 +30,7 @@ final class VectorGemm implements Gemm {
         long panel(int k) {
             long bytes = 4L * PANEL * (k + MicroKernel.ROWS);
             if (memory.byteSize() < bytes) {
-                memory = Arena.ofAuto().allocate(bytes, CpuScope.ALIGNMENT);
+                memory = Arena.ofAuto().allocate(bytes, StepMemory.ALIGNMENT);
             }
             return memory.address();
         }

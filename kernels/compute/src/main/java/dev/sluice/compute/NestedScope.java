@@ -1,44 +1,44 @@
-package dev.sluice.compute.cpu;
+package dev.sluice.compute;
 
-import dev.sluice.compute.DType;
-import dev.sluice.compute.Lifetime;
-import dev.sluice.compute.Scope;
-import dev.sluice.compute.Tensor;
 import java.lang.foreign.MemorySegment;
 
-/// What all scopes share: names, the stack discipline and the byte counts. Where the memory comes from is the subclass's.
-abstract class CpuScope implements Scope {
-    /// One cache line, and one AVX-512 vector.
-    static final long ALIGNMENT = 64;
-
+/// What the scopes of all backends share: names, the stack discipline and the byte counts. Where memory comes from is the subclass's.
+public abstract class NestedScope implements Scope {
     private final String name;
     private final Lifetime lifetime;
-    private final CpuScope parent;
-    private CpuScope child;
+    private final long alignment;
+    private final NestedScope parent;
+    private NestedScope child;
     private long bytes;
     private long peakBytes;
     private boolean open = true;
 
-    CpuScope(String name, Lifetime lifetime, CpuScope parent) {
+    /// @param alignment bytes that every tensor takes a multiple of, a power of two
+    /// @param parent null for an outermost scope
+    protected NestedScope(String name, Lifetime lifetime, long alignment, NestedScope parent) {
         this.name = name;
         this.lifetime = lifetime;
+        this.alignment = alignment;
         this.parent = parent;
     }
 
-    /// Memory for one tensor, aligned to [#ALIGNMENT].
-    abstract MemorySegment reserve(String what, long bytes);
+    /// Aligned memory for one tensor.
+    ///
+    /// @throws OutOfMemoryException if it does not fit
+    protected abstract MemorySegment reserve(String what, long bytes);
 
-    abstract CpuScope nested(String childName);
+    /// A scope whose parent is this one.
+    protected abstract NestedScope nested(String childName);
 
     /// Gives all memory back.
-    abstract void release();
+    protected abstract void release();
 
     @Override
     public Tensor allocate(String tensorName, DType dtype, long... shape) {
         requireUsable("allocate " + tensorName);
         long wanted = dtype.bytes(Tensor.elements(tensorName, shape));
         var tensor = new Tensor(tensorName, dtype, shape, reserve(name + "/" + tensorName, wanted), this);
-        count(padded(wanted));
+        count(padded(wanted, alignment));
         return tensor;
     }
 
@@ -59,7 +59,7 @@ abstract class CpuScope implements Scope {
     }
 
     private void count(long change) {
-        bytes += change;
+        bytes = Math.addExact(bytes, change);
         peakBytes = Math.max(peakBytes, bytes);
         if (parent != null) {
             parent.count(change);
@@ -67,8 +67,8 @@ abstract class CpuScope implements Scope {
     }
 
     /// Bytes that an allocation of `bytes` takes up.
-    static long padded(long bytes) {
-        return Math.addExact(bytes, ALIGNMENT - 1) & -ALIGNMENT;
+    public static long padded(long bytes, long alignment) {
+        return Math.addExact(bytes, alignment - 1) & -alignment;
     }
 
     @Override
