@@ -2,8 +2,6 @@ package dev.sluice.cuda;
 
 import dev.sluice.compute.Backend;
 import dev.sluice.compute.DType;
-import dev.sluice.compute.DryOffload;
-import dev.sluice.compute.DryScope;
 import dev.sluice.compute.Fingerprint;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
@@ -37,8 +35,7 @@ final class CudaBackend implements Backend {
 
     private final String name;
     private final Device device;
-    private final DeviceMemory memory;
-    private final Staging staging;
+    private final Memory memory;
     private final ElementwiseOps elementwise;
     private final NormOps norm;
     private final RotaryOps rotary;
@@ -55,8 +52,7 @@ final class CudaBackend implements Backend {
     CudaBackend(String name, Device device) {
         this.name = name;
         this.device = device;
-        this.memory = device.dry() ? null : new DeviceMemory(device);
-        this.staging = device.dry() ? null : new Staging(device);
+        this.memory = Memory.of(device);
         this.elementwise = new CudaElementwise(device);
         this.norm = new CudaNorm(device, elementwise);
         this.rotary = new CudaRotary(device);
@@ -66,7 +62,7 @@ final class CudaBackend implements Backend {
         this.router = new CudaRouter(device);
         this.experts = new CudaExperts(device);
         this.loss = new CudaLoss(device);
-        this.optimizer = new CudaOptimizer(device, staging);
+        this.optimizer = new CudaOptimizer(device, memory);
     }
 
     Device device() {
@@ -95,7 +91,7 @@ final class CudaBackend implements Backend {
 
     @Override
     public MemoryStatus memory() {
-        return device.dry() ? new MemoryStatus(device.gpu().memoryBytes(), device.gpu().memoryBytes()) : memory.status();
+        return memory.status();
     }
 
     @Override
@@ -110,24 +106,19 @@ final class CudaBackend implements Backend {
 
     @Override
     public Scope scope(Lifetime lifetime, String scopeName) {
-        return device.dry() ? new DryScope(scopeName, lifetime, Region.ALIGNMENT) : memory.scope(lifetime, scopeName);
+        return memory.scope(lifetime, scopeName);
     }
 
     @Override
     public void upload(MemorySegment host, Tensor tensor) {
         checkSize("upload", host, tensor);
-        if (!device.dry()) {
-            staging.upload(host, tensor.address());
-        }
+        memory.upload(host, tensor.address());
     }
 
     @Override
     public void download(Tensor tensor, MemorySegment host) {
         checkSize("download", host, tensor);
-        if (device.dry()) {
-            throw new UnsupportedOperationException("a dry run has no numbers: " + tensor);
-        }
-        staging.download(tensor.address(), host);
+        memory.download(tensor.address(), host);
         device.checkFault();
     }
 
@@ -147,7 +138,7 @@ final class CudaBackend implements Backend {
 
     @Override
     public Optional<Offload> offload() {
-        return Optional.of(device.dry() ? new DryOffload() : new PinnedOffload(device));
+        return Optional.of(memory.offload());
     }
 
     @Override
@@ -227,10 +218,7 @@ final class CudaBackend implements Backend {
             open = false;
             try {
                 device.synchronize();
-                if (!device.dry()) {
-                    staging.close();
-                    memory.close();
-                }
+                memory.close();
             } finally {
                 device.close();
             }

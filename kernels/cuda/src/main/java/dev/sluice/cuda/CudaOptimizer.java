@@ -15,16 +15,16 @@ final class CudaOptimizer implements OptimizerOps {
     private static final int PARAMETERS = FLAT_THREADS / 32 * TileSizes.of("OPTIMIZER_BLOCK");
 
     private final Device device;
-    private final Staging staging;
+    private final Memory memory;
 
-    CudaOptimizer(Device device, Staging staging) {
+    CudaOptimizer(Device device, Memory memory) {
         this.device = device;
-        this.staging = staging;
+        this.memory = memory;
     }
 
     @Override
     public ParameterArena arena(Scope run, long size, OptimizerState state) {
-        return SplitArena.allocate(device, staging, run, size, state, PARTIALS);
+        return SplitArena.allocate(device, memory, run, size, state, PARTIALS);
     }
 
     @Override

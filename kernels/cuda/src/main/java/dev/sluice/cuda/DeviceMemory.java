@@ -2,27 +2,32 @@ package dev.sluice.cuda;
 
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.MemoryStatus;
+import dev.sluice.compute.Offload;
 import dev.sluice.compute.OutOfMemoryException;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.Set;
 import jcuda.driver.JCudaDriver;
 
-/// All device memory of a backend. An outermost scope has a region of its own; a step's region is kept when the step ends, so
-/// that the next step's allocations get the same addresses.
-final class DeviceMemory implements AutoCloseable {
+/// All device memory of a backend, and the pinned buffers that fill and empty it. An outermost scope has a region of its own; a
+/// step's region is kept when the step ends, so that the next step's allocations get the same addresses.
+final class DeviceMemory implements Memory {
     private final Device device;
     private final VirtualMemory memory;
+    private final Staging staging;
     private final Set<Region> open = new HashSet<>();
     private final Deque<Region> waiting = new ArrayDeque<>();
 
     DeviceMemory(Device device) {
         this.device = device;
         this.memory = new VirtualMemory(device.library(), device.gpu().ordinal());
+        this.staging = new Staging(device);
     }
 
-    DeviceScope scope(Lifetime lifetime, String name) {
+    @Override
+    public DeviceScope scope(Lifetime lifetime, String name) {
         device.checkThread();
         var region = lifetime == Lifetime.STEP && !waiting.isEmpty() ? waiting.pop() : new Region(memory, device.gpu().memoryBytes());
         open.add(region);
@@ -64,7 +69,8 @@ final class DeviceMemory implements AutoCloseable {
         waiting.clear();
     }
 
-    MemoryStatus status() {
+    @Override
+    public MemoryStatus status() {
         device.checkThread();
         long[] free = new long[1];
         long[] total = new long[1];
@@ -74,7 +80,23 @@ final class DeviceMemory implements AutoCloseable {
     }
 
     @Override
+    public void upload(MemorySegment host, long address) {
+        staging.upload(host, address);
+    }
+
+    @Override
+    public void download(long address, MemorySegment host) {
+        staging.download(address, host);
+    }
+
+    @Override
+    public Offload offload() {
+        return new PinnedOffload(device);
+    }
+
+    @Override
     public void close() {
+        staging.close();
         waiting.forEach(Region::release);
         open.forEach(Region::release);
         waiting.clear();

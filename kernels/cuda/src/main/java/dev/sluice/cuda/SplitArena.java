@@ -18,14 +18,14 @@ import java.util.SequencedMap;
 /// @param control FLOAT32 [2], clip factor and whether the norm is finite
 record SplitArena(SplitParameters parameters, long padded, Tensor gradients, Moments moments, Tensor partials, Tensor control)
         implements ParameterArena {
-    static SplitArena allocate(Device device, Staging staging, Scope run, long size, OptimizerState state, int partials) {
+    static SplitArena allocate(Device device, Memory memory, Scope run, long size, OptimizerState state, int partials) {
         var blocks = new WholeBlocks(device, run, size);
         DType gradients = switch (state) {
             case EXACT -> DType.FLOAT32;
             case LEAN -> DType.BFLOAT16;
         };
         return new SplitArena(
-                new SplitParameters(device, staging, blocks.zeros("parameters", DType.BFLOAT16), blocks.zeros("parameters.low", DType.UINT8, 2)),
+                new SplitParameters(device, memory, blocks.zeros("parameters", DType.BFLOAT16), blocks.zeros("parameters.low", DType.UINT8, 2)),
                 blocks.padded(), blocks.zeros("gradients", gradients), Moments.allocate(blocks, state),
                 run.allocate("norm.partials", DType.UINT8, partials, 8), run.allocate("norm.control", DType.FLOAT32, 2));
     }

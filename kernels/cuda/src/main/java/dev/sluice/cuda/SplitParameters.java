@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
 ///
 /// @param values BFLOAT16 [size], the upper half, rounded to nearest with ties away from zero
 /// @param low UINT8 [size, 2], the rest: bits - (upper << 16), a little-endian int16 each
-record SplitParameters(Device device, Staging staging, Tensor values, Tensor low) {
+record SplitParameters(Device device, Memory memory, Tensor values, Tensor low) {
     private static final int HOST_CHUNK = 1 << 20;
 
     long size() {
@@ -32,8 +32,8 @@ record SplitParameters(Device device, Staging staging, Tensor values, Tensor low
                     high.setAtIndex(JAVA_SHORT, i, (short) top);
                     rest.setAtIndex(JAVA_SHORT, i, (short) (bits - (top << 16)));
                 }
-                staging.upload(high.asSlice(0, 2L * count), values.address() + 2 * first);
-                staging.upload(rest.asSlice(0, 2L * count), low.address() + 2 * first);
+                memory.upload(high.asSlice(0, 2L * count), values.address() + 2 * first);
+                memory.upload(rest.asSlice(0, 2L * count), low.address() + 2 * first);
             }
         }
     }
@@ -45,8 +45,8 @@ record SplitParameters(Device device, Staging staging, Tensor values, Tensor low
             var rest = host.allocate(JAVA_SHORT, HOST_CHUNK);
             for (long first = 0; first < size(); first += HOST_CHUNK) {
                 int count = (int) Math.min(HOST_CHUNK, size() - first);
-                staging.download(values.address() + 2 * first, high.asSlice(0, 2L * count));
-                staging.download(low.address() + 2 * first, rest.asSlice(0, 2L * count));
+                memory.download(values.address() + 2 * first, high.asSlice(0, 2L * count));
+                memory.download(low.address() + 2 * first, rest.asSlice(0, 2L * count));
                 for (int i = 0; i < count; i++) {
                     int bits = (high.getAtIndex(JAVA_SHORT, i) << 16) + rest.getAtIndex(JAVA_SHORT, i);
                     float32.set(JAVA_INT_UNALIGNED, (first + i) * 4, bits);
