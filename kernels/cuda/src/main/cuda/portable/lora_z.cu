@@ -1,11 +1,14 @@
 /* Products with a LoRA matrix, which are as narrow as its rank: Z[r, n] = alpha * sum over k of X[x_rows[r], k] M(k, n).
  * Every warp of a block sums its share of k for the same rows, straight from registers: a lane's 16 bytes of a row of X are the fragments of two
  * mma steps, because both operands may count k in any order they share. The shares are added in one order at the end.
+ * Up to LORA_Z_LAYERS layers, each a product of its own, share a launch: blocks y compute layer y, or all blocks compute all the layers, which then
+ * share X, each layer's columns from a multiple of 8 on.
  *   lora_z_N_R     M [experts, n, k]: z = s x A^T, n <= N
- *   lora_dz_N_R    M [experts, k, n]: dz = s dy B, n = N
+ *   lora_dz_N_R    M [experts, k, n]: dz = s dy B, n = N; a layer a block
  * Shapes    X [*, ldx] bf16   Z [rows, n] bf16   tiles, tile_count, limit as gemm.cu
- * Requires  k % 8 == 0, ldx % 8 == 0, pointers 16-byte aligned; R rows a block, GEMM_ROWS % R == 0
- * Accumulates fp32      Launch  grid ceil(rows / R), or tiles * GEMM_ROWS / R; block LORA_Z_FEW_THREADS for 32 rows, LORA_Z_MANY_THREADS for 64
+ * Requires  k % 8 == 0, ldx % 8 == 0, pointers 16-byte aligned; R rows a block, GEMM_ROWS % R == 0; one n of all layers where a block computes one
+ * Accumulates fp32      Launch  grid (ceil(rows / R), or tiles * GEMM_ROWS / R; layers, or 1); block LORA_Z_FEW_THREADS for 32 rows, LORA_Z_MANY_THREADS
+ *           for 64
  * Bound by  memory bandwidth      Source  Hu et al. 2021 eq. 3      Twin  LoraProjection.java */
 #include "../common/numbers.cuh"
 #include "../common/ptx.cuh"
@@ -15,50 +18,95 @@ namespace lora_z {
 
 struct Tile { int expert, first, rows, unused; };
 
-struct Product {
+struct Layer {
     const bf16* x;
-    const int* x_rows;                                        // or null: the same
     const bf16* matrix;
     bf16* z;
+    int n, k, ldx;
+    float alpha;
+};
+
+struct Product {
+    const int* x_rows;                                        // or null: the same
     const Tile* tiles;                                        // or null: one matrix
     const int* tile_count;
     const int* limit;                                         // or null
-    int rows, n, k, ldx, limit_offset;
-    float alpha;
+    int rows, limit_offset;
+    // Eights of columns that come before each layer's, where a block computes all layers; 0 of the first and more than there are of those that are
+    // none, or of all others where it computes one.
+    int first[LORA_Z_LAYERS];
+    Layer layers[LORA_Z_LAYERS];
 };
 
 constexpr int DEPTH = 32;                                     // of k, a step of a warp
 
-// What a lane reads of M in one step, for 8 * N8 columns: columns N8 * (lane / 4) + j, rows 8 * (lane % 4) .. + 7 of the step. Beyond the matrix it
-// reads something else that is there: X is zero beyond k, and columns beyond n are not stored.
-template <int N8, bool TRANSPOSED>
+// Whose fragment j of a block is, which is eight columns, and after how many columns of that layer.
+template <bool SHARED>
+struct Place {
+    int layer, column;
+    __device__ __forceinline__ Place(const Product& p, int j) : layer(blockIdx.y), column(j * 8) {
+        if constexpr (SHARED) {
+            int next = 0;
+#pragma unroll
+            for (int i = 1; i < LORA_Z_LAYERS; i++) next += p.first[i] <= j;
+            layer += next;
+            column -= p.first[next] * 8;
+        }
+    }
+};
+
+// What a lane reads of M in one step, for 8 * N8 columns, rows 8 * (lane % 4) .. + 7 of the step. Beyond the matrix it reads something else that is
+// there: X is zero beyond k, and columns beyond n are not stored.
+template <int N8, bool TRANSPOSED, bool SHARED>
 struct Columns;
 
-// M [n, k]: the eight rows of one column lie side by side.
-template <int N8>
-struct Columns<N8, false> {
+// M [n, k]: the eight rows of one column lie side by side. The lane's column of fragment j is lane / 4.
+template <int N8, bool SHARED>
+struct Columns<N8, false, SHARED> {
+    struct Source {
+        const bf16* column[SHARED ? N8 : 1];                  // of every fragment; or the layer's first, since registers are short
+        int last;                                             // column of the layer
+        __device__ __forceinline__ Source(const Product& p, int expert, int lane) : last(p.layers[blockIdx.y].n - 1) {
+#pragma unroll
+            for (int j = 0; j < (SHARED ? N8 : 1); j++) {
+                const Place<SHARED> place(p, j);
+                const Layer& layer = p.layers[place.layer];
+                const int own = SHARED ? min(place.column + lane / 4, layer.n - 1) : 0;
+                column[j] = layer.matrix + (static_cast<long long>(expert) * layer.n + own) * layer.k;
+            }
+        }
+        __device__ __forceinline__ const bf16* of(int j, int k, int lane) const {
+            if constexpr (SHARED) return column[j];
+            else return column[0] + static_cast<long long>(min(j * 8 + lane / 4, last)) * k;
+        }
+    };
     uint4 of[N8];
 
-    __device__ __forceinline__ void load(const bf16* matrix, int n, int k, int first_k, int lane) {
+    __device__ __forceinline__ void load(const Source& source, int k, int first_k, int lane) {
         const int at = first_k + lane % 4 * 8;
 #pragma unroll
-        for (int j = 0; j < N8; j++) {
-            of[j] = __ldg(reinterpret_cast<const uint4*>(matrix + static_cast<long long>(min(N8 * (lane / 4) + j, n - 1)) * k + (at < k ? at : 0)));
-        }
+        for (int j = 0; j < N8; j++) of[j] = __ldg(reinterpret_cast<const uint4*>(source.of(j, k, lane) + (at < k ? at : 0)));
     }
     // Rows 2 i and 2 i + 1 of column j.
     __device__ __forceinline__ uint32_t pair(int j, int i) const { return i == 0 ? of[j].x : i == 1 ? of[j].y : i == 2 ? of[j].z : of[j].w; }
 };
 
-// M [k, n]: the columns of one row lie side by side.
+// M [k, n]: the columns of one row lie side by side. The lane's column of fragment j is N8 * (lane / 4) + j of all.
 template <int N8>
-struct Columns<N8, true> {
+struct Columns<N8, true, false> {
     static constexpr int WORDS = (N8 + 1) / 2;
+    struct Source {
+        const bf16* matrix;
+        __device__ __forceinline__ Source(const Product& p, int expert, int lane) {
+            const Layer& layer = p.layers[blockIdx.y];
+            matrix = layer.matrix + static_cast<long long>(expert) * layer.n * layer.k + N8 * (lane / 4);
+        }
+    };
     uint32_t row[8][WORDS];
 
-    __device__ __forceinline__ void load(const bf16* matrix, int, int k, int first_k, int lane) {
+    __device__ __forceinline__ void load(const Source& source, int k, int first_k, int lane) {
         const int at = first_k + lane % 4 * 8;
-        const bf16* const from = matrix + static_cast<long long>(at < k ? at : 0) * (8 * N8) + N8 * (lane / 4);
+        const bf16* const from = source.matrix + static_cast<long long>(at < k ? at : 0) * (8 * N8);
 #pragma unroll
         for (int i = 0; i < 8; i++) {
             const bf16* const here = from + i * 8 * N8;
@@ -79,13 +127,15 @@ struct Columns<N8, true> {
     }
 };
 
-// M16 * 16 rows a block, up to 8 * N8 columns, WARPS that share k, AHEAD steps of each on their way.
-template <int M16, int N8, int WARPS, int AHEAD, bool TRANSPOSED>
+// M16 * 16 rows a block, up to 8 * N8 columns, of one layer or SHARED by all, WARPS that share k, AHEAD steps of each on their way.
+template <int M16, int N8, int WARPS, int AHEAD, bool TRANSPOSED, bool SHARED>
 __device__ __forceinline__ void multiply(const Product& p) {
     constexpr int ROWS = 16 * M16, SUMS = M16 * N8 * 4;
     static_assert((WARPS == 4 || WARPS == 8) && GEMM_ROWS % ROWS == 0);
     __shared__ float shares[WARPS / 2][SUMS][32];
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const Layer& own_layer = p.layers[blockIdx.y];            // or the first of all
+    const int depth = own_layer.k;
 
     int expert = 0, first, live;
     if (p.tiles != nullptr) {
@@ -99,27 +149,27 @@ __device__ __forceinline__ void multiply(const Product& p) {
         live = rows - first;
     }
     if (live <= 0) return;
-    const bf16* const matrix = p.matrix + static_cast<long long>(expert) * p.n * p.k;
+    const typename Columns<N8, TRANSPOSED, SHARED>::Source source(p, expert, lane);
     const bf16* row[M16][2];                                  // rows beyond `live` read another one and are not stored
 #pragma unroll
     for (int m = 0; m < M16; m++)
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             const int r = first + min(m * 16 + half * 8 + lane / 4, live - 1);
-            row[m][half] = p.x + static_cast<long long>(p.x_rows == nullptr ? r : p.x_rows[r]) * p.ldx + lane % 4 * 8;
+            row[m][half] = own_layer.x + static_cast<long long>(p.x_rows == nullptr ? r : p.x_rows[r]) * own_layer.ldx + lane % 4 * 8;
         }
 
     uint4 x[AHEAD][M16][2];
-    Columns<N8, TRANSPOSED> columns[AHEAD];
-    const int steps = (p.k + DEPTH - 1) / DEPTH, own_steps = (steps - warp + WARPS - 1) / WARPS;
+    Columns<N8, TRANSPOSED, SHARED> columns[AHEAD];
+    const int steps = (depth + DEPTH - 1) / DEPTH, own_steps = (steps - warp + WARPS - 1) / WARPS;
     auto load = [&](int slot, int step) {                     // the warp's own step: all warps together walk along the rows
         const int k = (step * WARPS + warp) * DEPTH;
-        const bool inside = k + lane % 4 * 8 < p.k;
+        const bool inside = k + lane % 4 * 8 < depth;
 #pragma unroll
         for (int m = 0; m < M16; m++)
 #pragma unroll
             for (int half = 0; half < 2; half++) x[slot][m][half] = inside ? *reinterpret_cast<const uint4*>(row[m][half] + k) : uint4{};
-        columns[slot].load(matrix, p.n, p.k, k, lane);
+        columns[slot].load(source, depth, k, lane);
     };
     float sums[M16][N8][4] = {};
 #pragma unroll
@@ -162,46 +212,52 @@ __device__ __forceinline__ void multiply(const Product& p) {
     }
     if (warp != 0) return;
 #pragma unroll
-    for (int m = 0; m < M16; m++)
+    for (int i = 0; i < N8; i++) {                            // two neighbouring columns of Z a row
+        const Place<SHARED> place(p, i);
+        const Layer& layer = p.layers[place.layer];
+        const int column = TRANSPOSED ? (lane % 4 * N8 + i) * 2 : place.column + lane % 4 * 2;
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int r = m * 16 + half * 8 + lane / 4;
-            if (r >= live) continue;
-            bf16* const out = p.z + static_cast<long long>(first + r) * p.n;
-            const int column = lane % 4 * 2 * N8;             // columns 2 c and 2 c + 1 of every fragment, c = lane % 4
-            float v[2 * N8];
+        for (int m = 0; m < M16; m++)
 #pragma unroll
-            for (int i = 0; i < 2 * N8; i++) v[i] = p.alpha * sums[m][i % N8][half * 2 + i / N8];
-#pragma unroll
-            for (int i = 0; i < 2 * N8; i += 2) {
-                if (p.n == 8 * N8) {
-                    *reinterpret_cast<uint32_t*>(out + column + i) = pack(v[i], v[i + 1]);
+            for (int half = 0; half < 2; half++) {
+                const int r = m * 16 + half * 8 + lane / 4;
+                if (r >= live) continue;
+                bf16* const out = layer.z + static_cast<long long>(first + r) * layer.n + column;
+                const float left = layer.alpha * (TRANSPOSED ? sums[m][2 * i % N8][half * 2 + 2 * i / N8] : sums[m][i][half * 2]);
+                const float right = layer.alpha * (TRANSPOSED ? sums[m][(2 * i + 1) % N8][half * 2 + (2 * i + 1) / N8] : sums[m][i][half * 2 + 1]);
+                if (layer.n % 2 == 0) {
+                    if (column < layer.n) *reinterpret_cast<uint32_t*>(out) = pack(left, right);
                 } else {
-                    if (column + i < p.n) out[column + i] = __float2bfloat16_rn(v[i]);
-                    if (column + i + 1 < p.n) out[column + i + 1] = __float2bfloat16_rn(v[i + 1]);
+                    if (column < layer.n) out[0] = __float2bfloat16_rn(left);
+                    if (column + 1 < layer.n) out[1] = __float2bfloat16_rn(right);
                 }
             }
-        }
+    }
 }
 
 }  // namespace lora_z
 
-#define LORA_Z(N, ROWS, WARPS, RESIDENT, AHEAD)                                                                                            \
+#define LORA_Z(NAME, N, ROWS, WARPS, RESIDENT, AHEAD, TRANSPOSED, SHARED)                                                                  \
     extern "C" __global__ void __launch_bounds__(32 * WARPS, ptx::TURING ? 1 : RESIDENT)                                                   \
-    lora_z_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {                                                                       \
-        lora_z::multiply<ROWS / 16, N / 8, WARPS, ptx::TURING ? 1 : AHEAD, false>(p);                                                      \
-    }                                                                                                                                      \
-    extern "C" __global__ void __launch_bounds__(32 * WARPS, ptx::TURING ? 1 : RESIDENT)                                                   \
-    lora_dz_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {                                                                      \
-        lora_z::multiply<ROWS / 16, N / 8, WARPS, ptx::TURING ? 1 : AHEAD, true>(p);                                                       \
+    NAME##_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {                                                                       \
+        lora_z::multiply<ROWS / 16, N / 8, WARPS, ptx::TURING ? 1 : AHEAD, TRANSPOSED, SHARED>(p);                                         \
     }
 // Few rows: blocks of fewer rows, each with more warps. Many: what is read of M serves more rows.
-LORA_Z(8, 32, LORA_Z_FEW_THREADS / 32, 2, 3)
-LORA_Z(8, 64, LORA_Z_MANY_THREADS / 32, 3, 2)
-LORA_Z(16, 32, LORA_Z_FEW_THREADS / 32, 2, 3)
-LORA_Z(16, 64, LORA_Z_MANY_THREADS / 32, 3, 2)
-LORA_Z(32, 32, LORA_Z_FEW_THREADS / 32, 1, 3)
-LORA_Z(32, 64, LORA_Z_MANY_THREADS / 32, 2, 2)
-LORA_Z(64, 32, LORA_Z_FEW_THREADS / 32, 1, 1)
-LORA_Z(64, 64, LORA_Z_MANY_THREADS / 32, 2, 1)
+#define LORA_Z_FEW(N, RESIDENT, AHEAD)                                                                                                     \
+    LORA_Z(lora_z, N, 32, LORA_Z_FEW_THREADS / 32, RESIDENT, AHEAD, false, true)                                                           \
+    LORA_Z(lora_dz, N, 32, LORA_Z_FEW_THREADS / 32, RESIDENT, AHEAD, true, false)
+#define LORA_Z_MANY(N, RESIDENT, AHEAD)                                                                                                    \
+    LORA_Z(lora_z, N, 64, LORA_Z_MANY_THREADS / 32, RESIDENT, AHEAD, false, false)                                                         \
+    LORA_Z(lora_dz, N, 64, LORA_Z_MANY_THREADS / 32, RESIDENT, AHEAD, true, false)
+LORA_Z_FEW(8, 2, 3)
+LORA_Z_FEW(16, 2, 3)
+LORA_Z_FEW(32, 1, 3)
+LORA_Z(lora_z, 48, 32, LORA_Z_FEW_THREADS / 32, 1, 3, false, true)
+LORA_Z_FEW(64, 1, 1)
+LORA_Z_MANY(8, 3, 2)
+LORA_Z_MANY(16, 3, 2)
+LORA_Z_MANY(32, 2, 2)
+LORA_Z_MANY(64, 2, 1)
+#undef LORA_Z_MANY
+#undef LORA_Z_FEW
 #undef LORA_Z

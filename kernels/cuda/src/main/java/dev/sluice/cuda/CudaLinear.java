@@ -42,26 +42,25 @@ final class CudaLinear implements LinearOps {
 
     /// @param known whether z is an earlier pass's
     private void forward(String operation, Tensor x, List<Branch> branches, boolean known, Scope scratch) {
+        branches.forEach(branch -> check(operation, x, branch));
         try (var own = scratch.child("linear.forward")) {
-            Gemm.runAll(branches.stream().map(branch -> forward(operation, x, branch, known, own)).toList(), x.dim(0));
+            if (!known) {
+                Gemm.runNarrow(branches.stream().filter(branch -> branch.layer().lora() != null).map(branch -> z(x, branch)).toList(), x.dim(0));
+            }
+            Gemm.runAll(branches.stream().map(branch -> output(operation, x, branch, own)).toList(), x.dim(0));
         }
     }
 
-    /// Writes z; what is left to be run is the product.
-    private Gemm forward(String operation, Tensor x, Branch branch, boolean known, Scope own) {
+    private Gemm z(Tensor x, Branch branch) {
+        var lora = branch.layer().lora();
+        return Gemm.of(device, Gemm.Form.FORWARD, lora.a()).a(x, x.dim(1)).alpha(lora.scale()).into(branch.z(), Accumulate.REPLACE);
+    }
+
+    private Gemm output(String operation, Tensor x, Branch branch, Scope own) {
         var layer = branch.layer();
-        long rows = check(operation, x, branch);
-        long in = layer.weight().in();
-        var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of(operation, layer.weight(), own)).a(x, in).bias(layer.bias())
+        var product = Gemm.of(device, Gemm.Form.FORWARD, frozen.of(operation, layer.weight(), own)).a(x, x.dim(1)).bias(layer.bias())
                 .into(branch.y(), Accumulate.REPLACE);
-        if (layer.lora() != null) {
-            if (!known) {
-                Gemm.of(device, Gemm.Form.FORWARD, layer.lora().a()).a(x, in).alpha(layer.lora().scale())
-                        .into(branch.z(), Accumulate.REPLACE).run(rows);
-            }
-            product.update(branch.z(), layer.lora().b(), layer.rank());
-        }
-        return product;
+        return layer.lora() == null ? product : product.update(branch.z(), layer.lora().b(), layer.rank());
     }
 
     @Override
@@ -71,8 +70,12 @@ final class CudaLinear implements LinearOps {
 
     @Override
     public void backward(Tensor x, List<Branch> branches, Tensor dx, Accumulate mode, Scope scratch) {
+        branches.forEach(branch -> check("linear backward", x, branch));
         try (var own = scratch.child("linear.backward")) {
-            var dz = branches.stream().map(branch -> adapter(x, branch, own)).toList();
+            var projections = branches.stream().map(branch -> dz(branch, own)).toList();
+            Gemm.runNarrow(projections.stream().flatMap(Optional::stream).toList(), x.dim(0));
+            var dz = projections.stream().map(projection -> projection.map(Gemm::c)).toList();
+            IntStream.range(0, dz.size()).forEach(i -> dz.get(i).ifPresent(adapter -> addGradients(x, branches.get(i), adapter, own)));
             if (dx != null) {
                 dx.require("linear backward", DType.BFLOAT16, x.shape());
                 Gemm.runSum(IntStream.range(0, dz.size()).mapToObj(i -> inputGradient(branches.get(i), dz.get(i).orElse(null), own)).toList(),
@@ -81,20 +84,18 @@ final class CudaLinear implements LinearOps {
         }
     }
 
-    /// Adds to the gradients of a branch's adapter and returns its dz, if it has one.
-    private Optional<Tensor> adapter(Tensor x, Branch branch, Scope own) {
+    /// The product that writes the dz of a branch's adapter, if it has one.
+    private Optional<Gemm> dz(Branch branch, Scope own) {
         var layer = branch.layer();
-        var lora = layer.lora();
-        long rows = check("linear backward", x, branch);
-        long out = layer.weight().out();
-        if (lora == null) {
-            return Optional.empty();
-        }
-        var dz = own.allocate("dz", DType.BFLOAT16, rows, layer.rank());
-        Gemm.of(device, Gemm.Form.GRADIENT, lora.b()).a(branch.y(), out).alpha(lora.scale()).into(dz, Accumulate.REPLACE).run(rows);
-        new LoraGradient(device, own).of(branch.y(), out).rows(rows).addToB(branch.z(), lora.gradB());
-        new LoraGradient(device, own).of(x, layer.weight().in()).rows(rows).addToA(dz, lora.gradA());
-        return Optional.of(dz);
+        return Optional.ofNullable(layer.lora()).map(lora -> Gemm.of(device, Gemm.Form.GRADIENT, lora.b()).a(branch.y(), layer.weight().out())
+                .alpha(lora.scale()).into(own.allocate("dz", DType.BFLOAT16, branch.y().dim(0), layer.rank()), Accumulate.REPLACE));
+    }
+
+    private void addGradients(Tensor x, Branch branch, Tensor dz, Scope own) {
+        var layer = branch.layer();
+        long rows = x.dim(0);
+        new LoraGradient(device, own).of(branch.y(), layer.weight().out()).rows(rows).addToB(branch.z(), layer.lora().gradB());
+        new LoraGradient(device, own).of(x, layer.weight().in()).rows(rows).addToA(dz, layer.lora().gradA());
     }
 
     private Gemm inputGradient(Branch branch, Tensor dz, Scope own) {
@@ -103,7 +104,7 @@ final class CudaLinear implements LinearOps {
         return dz == null ? product : product.update(dz, layer.lora().a(), layer.rank());
     }
 
-    private static long check(String operation, Tensor x, Branch branch) {
+    private static void check(String operation, Tensor x, Branch branch) {
         var layer = branch.layer();
         x.require(operation, DType.BFLOAT16, -1, layer.weight().in());
         branch.y().require(operation, DType.BFLOAT16, x.dim(0), layer.weight().out());
@@ -111,6 +112,5 @@ final class CudaLinear implements LinearOps {
             Checks.vector(operation, layer.bias(), layer.weight().out());
         }
         Checks.z(operation, branch.z(), x.dim(0), layer.rank());
-        return x.dim(0);
     }
 }

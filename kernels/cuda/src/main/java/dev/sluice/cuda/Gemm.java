@@ -158,6 +158,16 @@ final class Gemm {
         launch(rowTiles.fixed().limit());
     }
 
+    /// Runs several products with LoRA matrices, each over `count` rows of its own or of one A.
+    static void runNarrow(List<Gemm> products, long count) {
+        products.forEach(product -> product.rows = count);
+        if (products.size() > 1 && LoraProjection.together(products)) {
+            new LoraProjection(products.getFirst().device, products).run(Math.ceilDiv(count, ROWS));
+        } else {
+            products.forEach(product -> product.run(count));
+        }
+    }
+
     /// Runs several products that read the same A, over `count` rows.
     static void runAll(List<Gemm> products, long count) {
         if (!products.stream().allMatch(Gemm::onHopper) || products.size() > HopperGemm.LAYERS) {
@@ -181,7 +191,7 @@ final class Gemm {
 
     private void launch(long rowTiles) {
         if (LoraProjection.suits(this)) {
-            new LoraProjection(device, this).run(rowTiles);
+            new LoraProjection(device, List.of(this)).run(rowTiles);
             return;
         }
         if (ShallowGemm.suits(this)) {

@@ -9,15 +9,20 @@ import dev.sluice.compute.Availability;
 import dev.sluice.compute.DType;
 import dev.sluice.compute.Lifetime;
 import dev.sluice.compute.Linear;
+import dev.sluice.compute.Tensor;
 import dev.sluice.compute.Weight;
 import dev.sluice.compute.contract.World;
 import dev.sluice.compute.contract.World.LoraTwin;
 import dev.sluice.compute.contract.World.Twin;
 import dev.sluice.compute.op.ExpertOps.Experts;
 import dev.sluice.compute.op.ExpertOps.Tape;
+import dev.sluice.compute.op.LinearOps.Branch;
 import dev.sluice.compute.op.RouterOps;
 import dev.sluice.compute.op.Routing;
+import java.util.ArrayList;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -60,6 +65,64 @@ class LoraProjectionTest {
         }
     }
 
+    /// rows, in, ranks of layers, the kernel of all their z, and of all their dz if there is one
+    @ParameterizedTest
+    @CsvSource({
+        "1,64,8 8 8,lora_z_8_32,lora_dz_8_32", "65,40,16 16,lora_z_16_32,lora_dz_16_32", "300,2048,32 32 32,lora_z_32_32,lora_dz_32_32",
+        "4097,256,16 16 16,lora_z_48_32,lora_dz_16_32", "4100,72,16 16,lora_z_32_32,lora_dz_16_32",
+        "5000,128,8 8 8 8,lora_z_32_32,lora_dz_8_32", "4500,64,16 16 16 16,lora_z_64_32,lora_dz_16_32",
+        "17000,136,16 16 16,lora_z_48_32,lora_dz_16_64", "17000,64,32 32 32,lora_z_32_64,lora_dz_32_64",
+        "33,520,8 16 24,lora_z_48_32,", "129,64,12 5,lora_z_32_32,", "4099,96,20 9 4 1,lora_z_64_32,"})
+    void layersOfOneInputTakeOneLaunch(int rows, int in, String ranks, String z, String dz) {
+        try (var backend = (CudaBackend) new PortableProvider().open(); var world = new World(backend, TOLERANCE, rows + in);
+                var step = backend.scope(Lifetime.STEP, "step")) {
+            assumeTrue(backend.device().multiprocessors() <= 132, "more multiprocessors take these rows in other blocks");
+            var x = world.activations("x", 1, rows, in);
+            var layers = new ArrayList<Adapted>();
+            for (String rank : ranks.split(" ")) {
+                layers.add(Adapted.draw(world, layers.size(), Integer.parseInt(rank), rows, in));
+            }
+            backend.linear().forward(x.tensor(), layers.stream().map(Adapted::forward).toList(), step);
+            assertEquals(Set.of(z), narrow(backend, "lora_z_"));
+            backend.linear().backward(x.tensor(), layers.stream().map(Adapted::backward).toList(), world.output("dx", rows, in),
+                    Accumulate.REPLACE, step);
+            assertTrue(dz == null || narrow(backend, "lora_dz_").equals(Set.of(dz)), backend.launches().toString());
+            for (var one : layers) {
+                world.assertClose(one.z, projected(x, identity(rows), one.lora.a(), rows, in, one.layer.rank(), one.lora.scale()));
+                assertGradientOfA(world, x, one.dy, one.lora, rows, in, one.out(), one.layer.rank());
+            }
+        }
+    }
+
+    /// Kernels of a kind that ran, with their numbers where those are not one.
+    private static Set<String> narrow(CudaBackend backend, String prefix) {
+        return backend.launches().entrySet().stream().filter(e -> e.getKey().startsWith(prefix) && e.getValue() > 0)
+                .map(e -> e.getValue() == 1 ? e.getKey() : e.toString()).collect(Collectors.toSet());
+    }
+
+    /// A layer among several of one input, what it wrote and what comes back to it.
+    private record Adapted(Linear layer, LoraTwin lora, Tensor z, Tensor y, Twin dy) {
+        static Adapted draw(World world, int index, int rank, int rows, int in) {
+            int out = 64 * (index + 1) + 8;
+            var lora = world.lora("lora" + index, rank, out, in, 1.5 + index);
+            var weight = new Weight.Dense(world.activations("weight" + index, 1 / Math.sqrt(in), out, in).tensor());
+            return new Adapted(new Linear(weight, null, lora.lora()), lora, world.output("z" + index, rows, rank),
+                    world.output("y" + index, rows, out), world.activations("dy" + index, 1, rows, out));
+        }
+
+        Branch forward() {
+            return new Branch(layer, z, y);
+        }
+
+        Branch backward() {
+            return new Branch(layer, z, dy.tensor());
+        }
+
+        int out() {
+            return Math.toIntExact(layer.weight().out());
+        }
+    }
+
     /// gradA = dz^T x shows dz, which is scratch.
     private static void assertGradientOfA(World world, Twin x, Twin dy, LoraTwin lora, int rows, int in, int out, int rank) {
         double[] added = new double[rank * in];
@@ -70,7 +133,7 @@ class LoraProjectionTest {
                     dz += dy.values()[r * out + o] * lora.b().values()[o * rank + j];
                 }
                 for (int i = 0; i < in; i++) {
-                    added[j * in + i] += 1.5 * dz * x.values()[r * in + i];
+                    added[j * in + i] += lora.scale() * dz * x.values()[r * in + i];
                 }
             }
         }
