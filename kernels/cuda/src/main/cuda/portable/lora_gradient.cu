@@ -1,18 +1,18 @@
-/* Gradient of a LoRA matrix: G(f, j) += sum over rows of X[x_rows[row], f] Z[row, j], for every expert's own rows.
+/* Gradients of LoRA matrices, each G(f, j) += sum over rows of X[x_rows[row], f] Z[row, j], for every expert's own rows.
  *   gradB [out, rank] = dy^T z: X = dy, stored as it is;   gradA [rank, in] = dz^T x: X = x, stored transposed
  * Shapes    X [*, ldx] bf16   Z [rows, rank] bf16   G [experts, features, rank] f32 or bf16, or [experts, rank, features] where transposed
  *           offsets [experts + 1] int32: expert e owns rows offsets[e] .. offsets[e+1]-1; empty experts are legal and keep their gradient;
- *           null for one matrix of `rows` rows, of which only limit[0] - limit_offset exist where `limit` is given
+ *           null for one matrix, an expert of all `rows` rows, of which only limit[0] - limit_offset exist where `limit` is given
  * Shares    an expert of n >= 2 share_rows rows is shared by n / share_rows blocks, each of which leaves its sums in a place of its own; the block
  *           that comes last adds them in index order: bits depend on offsets, rows and share_rows alone
- *           places [rows / share_rows, grid.x, FEATURES * ranks of a block] f32   arrivals [rows / share_rows, grid.x] int32, 0 before and after
- *           partials [splits, same as G] f32 where one matrix has splits > 1; lora_gradient_sum adds them in index order
+ *           places [of all calls: shares * columns, FEATURES * ranks of a block] f32   arrivals [as many] int32, 0 before and after
+ *           shares is rows / share_rows, or 0 where that is 1; a call's columns are its feature blocks * rank blocks
  * Requires  pointers of X, Z and places 16-byte aligned; any rank, ldx and feature count; fast where ldx % 8 == 0 (X zero in columns
  *           features .. ldx-1), rank % 8 == 0 and features % 4 == 0
  * Accumulates fp32, rows in order; a bf16 G is rounded to nearest after the addition
- * Launch    grid (feature blocks * rank blocks, rows / share_rows + experts), or (the same, 1, splits) for one matrix; block LORA_GRADIENT_THREADS,
- *           dynamic shared STAGES stages of X and Z
- * Bound by  bandwidth of X      Source  Hu et al. 2021; section 4.1 of MegaBlocks      Twin  LoraGradient.java */
+ * Launch    grid: for each of up to LORA_GRADIENT_CALLS calls (shares + experts) * columns blocks, one matrix counted as one expert; block
+ *           LORA_GRADIENT_THREADS, dynamic shared STAGES stages of X and Z
+ * Bound by  bandwidth of X      Source  Hu et al. 2021; section 4.1 of MegaBlocks      Twin  LoraGradients.java */
 #include "../common/numbers.cuh"
 #include "../common/ptx.cuh"
 #include "../common/tiles.h"
@@ -49,31 +49,45 @@ __device__ __forceinline__ void store_four(void* gradient, int format, long long
     else *reinterpret_cast<uint2*>(static_cast<bf16*>(gradient) + i) = make_uint2(pack(v.x, v.y), pack(v.z, v.w));
 }
 
+// One gradient of those that a launch adds to.
 struct Call {
     const bf16* x;
     const int* x_rows;                                        // or null: the same
     const bf16* z;
     const int* offsets;                                       // or null: one matrix
+    const int* limit;                                         // or null
     void* gradient;
-    float* partials;                                          // or null: one split
+    int format, limit_offset, rows, features, ldx, rank, transposed;
+    int experts, share_rows, shares;
+    int first_block, first_place;                             // of those that are its own
+};
+static_assert(sizeof(Call) == LORA_GRADIENT_CALL_BYTES);
+
+struct Calls {
+    Call of[LORA_GRADIENT_CALLS];
     float* places;
     unsigned* arrivals;
-    const int* limit;                                         // or null
-    int format, limit_offset, rows, features, ldx, rank, transposed;
-    int share_rows, shares;                                   // shares: rows / share_rows, 0 for one matrix
+    int count;
 };
 
 // A block's share: rows begin .. end-1 of one expert, FEATURES features from f0, RANK columns of Z from j0; `part` of `parts` blocks with the same
-// expert, features and columns, the first of which has place `place`.
-struct Share { int expert, f0, j0, begin, end, part, parts, place; };
+// expert, features and columns, whose places lie `columns` apart from `place` on.
+struct Share { int expert, f0, j0, begin, end, part, parts, place, columns; };
+
+// Where the rows of expert e begin, and those of e - 1 end.
+__device__ __forceinline__ int first_row(const Call& p, int e) {
+    if (p.offsets != nullptr) return p.offsets[e];
+    if (e == 0) return 0;
+    return p.limit == nullptr ? p.rows : min(p.rows, *p.limit - p.limit_offset);
+}
 
 // The expert that shared block `slot` works for: it owns the n / share_rows slots from offsets[e] / share_rows on, which no two experts' can
 // both own. Every thread of the block looks at some experts. Leaves `own` without rows where there is none, or where offsets are no offsets.
-__device__ __forceinline__ void find_shared(const Call& p, int slot, int experts, Share& own) {
+__device__ __forceinline__ void find_shared(const Call& p, int slot, Share& own) {
     __shared__ int owner;
     bool wrong = false, found = false;
-    for (int e = threadIdx.x; e < experts; e += THREADS) {
-        const int begin = p.offsets[e], end = p.offsets[e + 1];
+    for (int e = threadIdx.x; e < p.experts; e += THREADS) {
+        const int begin = first_row(p, e), end = first_row(p, e + 1);
         wrong |= begin < 0 || begin > end || end > p.rows;
         if (wrong) continue;
         const int parts = (end - begin) / p.share_rows, first = begin / p.share_rows;
@@ -84,8 +98,9 @@ __device__ __forceinline__ void find_shared(const Call& p, int slot, int experts
     const bool any_wrong = __syncthreads_or(wrong), any_found = __syncthreads_or(found);
     if (any_wrong || !any_found) return;
     own.expert = owner;
-    const int begin = p.offsets[owner], rows = p.offsets[owner + 1] - begin, stages = (rows + ROWS - 1) / ROWS;
-    own.parts = rows / p.share_rows, own.place = begin / p.share_rows, own.part = slot - own.place;
+    const int begin = first_row(p, owner), rows = first_row(p, owner + 1) - begin, stages = (rows + ROWS - 1) / ROWS;
+    const int first = begin / p.share_rows;
+    own.parts = rows / p.share_rows, own.part = slot - first, own.place += first * own.columns;
     const auto stage = [&](int part) { return static_cast<int>(static_cast<long long>(stages) * part / own.parts) * ROWS; };
     own.begin = begin + stage(own.part);
     own.end = begin + min(rows, stage(own.part + 1));
@@ -93,21 +108,24 @@ __device__ __forceinline__ void find_shared(const Call& p, int slot, int experts
 
 template <int RANK>
 __device__ __forceinline__ Share share(const Call& p) {
-    const int rank_blocks = (p.rank + RANK - 1) / RANK, x = blockIdx.x, y = blockIdx.y;
-    Share own = {0, x / rank_blocks * FEATURES, x % rank_blocks * RANK, 0, 0, 0, 1, 0};
-    if (p.offsets == nullptr) {
-        own.end = p.limit == nullptr ? p.rows : min(p.rows, *p.limit - p.limit_offset);
-        const int splits = gridDim.z, part = ((own.end + ROWS - 1) / ROWS + splits - 1) / splits * ROWS;  // equal shares of whole stages
-        own.begin = blockIdx.z * part;
-        own.end = min(own.end, own.begin + part);
-    } else if (y < p.shares) {                                // the longest walks begin first
-        find_shared(p, y, gridDim.y - p.shares, own);
+    const int rank_blocks = (p.rank + RANK - 1) / RANK, columns = (p.features + FEATURES - 1) / FEATURES * rank_blocks;
+    const int block = blockIdx.x - p.first_block, column = block % columns, slot = block / columns;
+    Share own = {0, column / rank_blocks * FEATURES, column % rank_blocks * RANK, 0, 0, 0, 1, p.first_place + column, columns};
+    if (slot < p.shares) {                                    // the longest walks begin first
+        find_shared(p, slot, own);
     } else {
-        own.expert = y - p.shares;
-        const int begin = max(p.offsets[own.expert], 0), end = min(p.offsets[own.expert + 1], p.rows);
+        own.expert = slot - p.shares;
+        const int begin = max(first_row(p, own.expert), 0), end = min(first_row(p, own.expert + 1), p.rows);
         if (end - begin < 2 * p.share_rows) own.begin = begin, own.end = end;
     }
     return own;
+}
+
+// The call that this block works for.
+__device__ __forceinline__ const Call& find_call(const Calls& calls) {
+    int c = 0;
+    while (c + 1 < calls.count && static_cast<int>(blockIdx.x) >= calls.of[c + 1].first_block) c++;
+    return calls.of[c];
 }
 
 // Whether this block is the last of `parts` to come here; what the others stored before is then visible to all its threads.
@@ -129,9 +147,9 @@ struct Places {
     const long long stride;
     const int parts;
 
-    __device__ __forceinline__ Places(const Call& p, const Share& own)
-        : first(reinterpret_cast<float4*>(p.places) + (static_cast<long long>(own.place) * gridDim.x + blockIdx.x) * FOURS * THREADS + threadIdx.x),
-          stride(static_cast<long long>(gridDim.x) * FOURS * THREADS), parts(own.parts) {}
+    __device__ __forceinline__ Places(float* places, const Share& own)
+        : first(reinterpret_cast<float4*>(places) + static_cast<long long>(own.place) * FOURS * THREADS + threadIdx.x),
+          stride(static_cast<long long>(own.columns) * FOURS * THREADS), parts(own.parts) {}
 
     __device__ __forceinline__ void leave(int part, const float (&acc)[2][RANK / 8][4]) const {
 #pragma unroll
@@ -160,15 +178,16 @@ struct Places {
     }
 };
 
-// Adds (or, as a split, writes) a tile of sums that lies in shared memory in the order of G: [WIDTH][FEATURES] transposed, else [FEATURES][WIDTH].
+// Adds a tile of sums that lies in shared memory in the order of G: [WIDTH][FEATURES] transposed, else [FEATURES][WIDTH].
 template <int WIDTH>
-__device__ __forceinline__ void add_tile(const float* tile, const Call& p, int f0, int j0, void* to, int format, bool add, long long matrix) {
+__device__ __forceinline__ void add_tile(const float* tile, const Call& p, const Share& own, int j0) {
     constexpr int FOURS = FEATURES * WIDTH / 4 / THREADS, AHEAD = 4;
     static_assert(FOURS % AHEAD == 0);
     const int inner = p.transposed ? p.features : p.rank, width = p.transposed ? FEATURES : WIDTH;
-    const int outer0 = p.transposed ? j0 : f0, inner0 = p.transposed ? f0 : j0, outers = p.transposed ? p.rank : p.features;
-    const uintptr_t address = reinterpret_cast<uintptr_t>(to);
-    const bool fours = inner % 4 == 0 && matrix % 4 == 0 && address % (format == FLOAT32 ? 16 : 8) == 0;
+    const int outer0 = p.transposed ? j0 : own.f0, inner0 = p.transposed ? own.f0 : j0, outers = p.transposed ? p.rank : p.features;
+    const int format = p.format, bytes = format == FLOAT32 ? 4 : 2;
+    uint8_t* const to = static_cast<uint8_t*>(p.gradient) + own.expert * static_cast<long long>(p.features) * p.rank * bytes;
+    const bool fours = inner % 4 == 0 && reinterpret_cast<uintptr_t>(to) % (4 * bytes) == 0;
 #pragma unroll 1
     for (int first = 0; first < FOURS; first += AHEAD) {
         float4 old[AHEAD];
@@ -176,7 +195,7 @@ __device__ __forceinline__ void add_tile(const float* tile, const Call& p, int f
         for (int i = 0; i < AHEAD; i++) {
             const int at = ((first + i) * THREADS + threadIdx.x) * 4, o = outer0 + at / width, n = inner0 + at % width;
             old[i] = make_float4(0.f, 0.f, 0.f, 0.f);
-            if (add && fours && o < outers && n < inner) old[i] = load_four(to, format, static_cast<long long>(o) * inner + n);
+            if (fours && o < outers && n < inner) old[i] = load_four(to, format, static_cast<long long>(o) * inner + n);
         }
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
@@ -190,7 +209,7 @@ __device__ __forceinline__ void add_tile(const float* tile, const Call& p, int f
                 }
             } else {
                 for (int k = 0; k < 4 && n + k < inner; k++)
-                    store(to, format, place + k, tile[at + k] + (add ? load_as_float(to, format, place + k) : 0.f));
+                    store(to, format, place + k, tile[at + k] + load_as_float(to, format, place + k));
             }
         }
     }
@@ -202,11 +221,6 @@ __device__ __forceinline__ void finish(const Call& p, const Share& own, float* t
     constexpr int WIDTH = RANK < 32 ? RANK : 32;              // ranks that go to G together
     static_assert(FEATURES * WIDTH * 4 <= STAGES * ROWS * (FEATURES + RANK) * 2);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    const long long matrix = static_cast<long long>(p.features) * p.rank;
-    const bool split = gridDim.z > 1;
-    const int format = split ? FLOAT32 : p.format;
-    uint8_t* const to = split ? reinterpret_cast<uint8_t*>(p.partials + blockIdx.z * matrix)
-                              : static_cast<uint8_t*>(p.gradient) + own.expert * matrix * (format == FLOAT32 ? 4 : 2);
 #pragma unroll(UNROLL)
     for (int j0 = 0; j0 < RANK; j0 += WIDTH) {
         __syncthreads();                                      // the stages, or the tile before, have been read
@@ -221,20 +235,21 @@ __device__ __forceinline__ void finish(const Call& p, const Share& own, float* t
             }
         }
         __syncthreads();
-        add_tile<WIDTH>(tile, p, own.f0, own.j0 + j0, to, format, !split, matrix);
+        add_tile<WIDTH>(tile, p, own, own.j0 + j0);
     }
 }
 
 template <int RANK>
-__device__ __forceinline__ void sum(const Call& p) {
+__device__ __forceinline__ void sum(const Calls& calls) {
     constexpr int X_BYTES = ROWS * FEATURES * 2, Z_BYTES = ROWS * RANK * 2, STAGE = X_BYTES + Z_BYTES, Z_CHUNKS = Z_BYTES / 16;
     static_assert(Z_CHUNKS <= THREADS && STAGES * STAGE < 64 * 1024);
     extern __shared__ __align__(128) uint8_t storage[];
     const uint32_t shared = ptx::shared_address(storage);
     const int t = threadIdx.x, warp = t / 32, lane = t % 32;
+    const Call& p = find_call(calls);
     const Share own = share<RANK>(p);
     const int steps = own.end > own.begin ? (own.end - own.begin + ROWS - 1) / ROWS : 0;
-    if (steps == 0 && gridDim.z == 1) return;                 // nothing to add; a split still writes its zeros
+    if (steps == 0) return;                                   // nothing to add; a part has rows
 
     // Rows of X that this thread copies in a step; looked up one step ahead, because a map's entries come from memory too.
     auto find = [&](int s, int (&found)[OWN_ROWS]) {
@@ -315,28 +330,18 @@ UNROLL_PRODUCTS
         });
         return;
     }
-    const Places<RANK> places(p, own);
+    const Places<RANK> places(calls.places, own);
     places.leave(own.part, acc);
-    if (comes_last(p.arrivals + static_cast<long long>(own.place) * gridDim.x + blockIdx.x, own.parts))
+    if (comes_last(calls.arrivals + own.place, own.parts))
         finish<RANK, 1>(p, own, tile, [&](int n, float (&sums)[2][4]) { places.add(n, sums); });
 }
 
 }  // namespace lora_gradient
 
-extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS, 3) lora_gradient_narrow(const __grid_constant__ lora_gradient::Call p) {
-    lora_gradient::sum<LORA_GRADIENT_NARROW_RANK>(p);
+extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS, 3) lora_gradient_narrow(const __grid_constant__ lora_gradient::Calls calls) {
+    lora_gradient::sum<LORA_GRADIENT_NARROW_RANK>(calls);
 }
 
-extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS, 1) lora_gradient_wide(const __grid_constant__ lora_gradient::Call p) {
-    lora_gradient::sum<LORA_GRADIENT_WIDE_RANK>(p);
-}
-
-extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
-lora_gradient_sum(const float* partials, void* gradient, int format, long long n, int splits) {
-    const long long i = static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x;
-    if (i >= n) return;
-    float total = load_as_float(gradient, format, i);
-#pragma unroll 8
-    for (int s = 0; s < splits; s++) total += partials[s * n + i];
-    lora_gradient::store(gradient, format, i, total);
+extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS, 1) lora_gradient_wide(const __grid_constant__ lora_gradient::Calls calls) {
+    lora_gradient::sum<LORA_GRADIENT_WIDE_RANK>(calls);
 }

@@ -152,8 +152,9 @@ final class CudaExperts implements ExpertOps {
                     .int32(routing.topK()).endStruct().run();
             if (lora != null) {
                 // inner now holds the activation, and z and dz carry the routing weight.
-                gradients(own, routing).of(inner, sizes.width).addToA(dz, lora.gradA());
-                gradients(own, routing).of(dOut, sizes.hidden).gather(routing.rowToken(), 0).addToB(tape.downZ(), lora.gradB());
+                new LoraGradients(device, own).add(
+                        gradient(routing, dOut, sizes.hidden).gather(routing.rowToken(), 0).intoB(tape.downZ(), lora.gradB()),
+                        gradient(routing, inner, sizes.width).intoA(dz, lora.gradA()));
             }
         }
     }
@@ -168,7 +169,9 @@ final class CudaExperts implements ExpertOps {
                 dz = own.allocate("dz", DType.BFLOAT16, sizes.rows, experts.gateUpRank());
                 Gemm.of(device, Gemm.Form.GRADIENT, lora.b()).a(tape.gateUp(), 2 * sizes.width).alpha(lora.scale())
                         .into(dz, Accumulate.REPLACE).run(tiles);
-                addGradients(lora, own, routing, tape, x, dz, sizes);
+                new LoraGradients(device, own).add(
+                        gradient(routing, tape.gateUp(), 2 * sizes.width).intoB(tape.gateUpZ(), lora.gradB()),
+                        gradient(routing, x, sizes.hidden).gather(routing.rowToken(), 0).intoA(dz, lora.gradA()));
             }
             inputGradient(experts.gateUp(), lora, dz, experts.gateUpRank(), routing, tiles, own,
                     product -> product.a(tape.gateUp(), 2 * sizes.width).into(dRows, Accumulate.REPLACE));
@@ -176,13 +179,8 @@ final class CudaExperts implements ExpertOps {
         }
     }
 
-    private void addGradients(Lora lora, Scope own, Routing routing, Tape tape, Tensor x, Tensor dz, Sizes sizes) {
-        gradients(own, routing).of(tape.gateUp(), 2 * sizes.width).addToB(tape.gateUpZ(), lora.gradB());
-        gradients(own, routing).of(x, sizes.hidden).gather(routing.rowToken(), 0).addToA(dz, lora.gradA());
-    }
-
-    private LoraGradient gradients(Scope own, Routing routing) {
-        return new LoraGradient(device, own).rows(routing.rows()).grouped(routing.offsets());
+    private static LoraGradient gradient(Routing routing, Tensor wide, long stride) {
+        return LoraGradient.of(wide, stride).rows(routing.rows()).grouped(routing.offsets());
     }
 
     private void combine(Tensor rows, Routing routing, Tensor weights, Tensor out, Accumulate mode) {

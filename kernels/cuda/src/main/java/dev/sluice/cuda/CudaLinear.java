@@ -9,6 +9,7 @@ import dev.sluice.compute.op.LinearOps;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /// Dense layers: the products of `gemm.cu` over one matrix.
 final class CudaLinear implements LinearOps {
@@ -75,7 +76,8 @@ final class CudaLinear implements LinearOps {
             var projections = branches.stream().map(branch -> dz(branch, own)).toList();
             Gemm.runNarrow(projections.stream().flatMap(Optional::stream).toList(), x.dim(0));
             var dz = projections.stream().map(projection -> projection.map(Gemm::c)).toList();
-            IntStream.range(0, dz.size()).forEach(i -> dz.get(i).ifPresent(adapter -> addGradients(x, branches.get(i), adapter, own)));
+            new LoraGradients(device, own).add(IntStream.range(0, dz.size()).boxed()
+                    .flatMap(i -> dz.get(i).stream().flatMap(adapter -> gradients(x, branches.get(i), adapter))).toList());
             if (dx != null) {
                 dx.require("linear backward", DType.BFLOAT16, x.shape());
                 Gemm.runSum(IntStream.range(0, dz.size()).mapToObj(i -> inputGradient(branches.get(i), dz.get(i).orElse(null), own)).toList(),
@@ -91,11 +93,10 @@ final class CudaLinear implements LinearOps {
                 .alpha(lora.scale()).into(own.allocate("dz", DType.BFLOAT16, branch.y().dim(0), layer.rank()), Accumulate.REPLACE));
     }
 
-    private void addGradients(Tensor x, Branch branch, Tensor dz, Scope own) {
+    private static Stream<LoraGradient> gradients(Tensor x, Branch branch, Tensor dz) {
         var layer = branch.layer();
-        long rows = x.dim(0);
-        new LoraGradient(device, own).of(branch.y(), layer.weight().out()).rows(rows).addToB(branch.z(), layer.lora().gradB());
-        new LoraGradient(device, own).of(x, layer.weight().in()).rows(rows).addToA(dz, layer.lora().gradA());
+        return Stream.of(LoraGradient.of(branch.y(), layer.weight().out()).rows(x.dim(0)).intoB(branch.z(), layer.lora().gradB()),
+                LoraGradient.of(x, layer.weight().in()).rows(x.dim(0)).intoA(dz, layer.lora().gradA()));
     }
 
     private Gemm inputGradient(Branch branch, Tensor dz, Scope own) {

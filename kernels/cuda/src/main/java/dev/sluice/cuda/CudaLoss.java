@@ -105,9 +105,9 @@ final class CudaLoss implements LossOps {
             if (lora != null) {
                 fromLogits(lora.b()).alpha(lora.scale()).into(dz, Accumulate.REPLACE).run(rows);
                 product.update(dz, lora.a(), head.rank());
-                new LoraGradient(device, own).of(logits, stride(head)).rows(rows).limit(count, first).addToB(z, lora.gradB());
-                new LoraGradient(device, own).of(hidden, hidden.dim(1)).gather(trained, first).rows(rows).limit(count, first)
-                        .addToA(dz, lora.gradA());
+                new LoraGradients(device, own).add(
+                        LoraGradient.of(logits, stride(head)).rows(rows).limit(count, first).intoB(z, lora.gradB()),
+                        LoraGradient.of(hidden, hidden.dim(1)).gather(trained, first).rows(rows).limit(count, first).intoA(dz, lora.gradA()));
             }
             product.run(rows);
         }
