@@ -31,11 +31,12 @@ struct Product {
 struct Maps { CUtensorMap a, w, z, u; };
 
 // Shared memory: STAGES x (W | A), staging of both warpgroups, barriers, tickets.
-constexpr int COLUMNS = EXPERT_GEMM_COLUMNS, OWN_COLUMNS = 128, PIECE = EXPERT_GEMM_PIECE, STEP = 16, BOX = EXPERT_GEMM_BOX, STAGES = 4, CHUNK = 32;
+constexpr int COLUMNS = EXPERT_GEMM_COLUMNS, OWN_COLUMNS = 128, PIECE = EXPERT_GEMM_PIECE, STEP = 16, BOX = EXPERT_GEMM_BOX, STAGES = 4, STAGED_ROWS = 32;
 constexpr uint32_t W_BYTES = COLUMNS * ROW_BYTES, STAGE = W_BYTES + PIECE * ROW_BYTES, STAGED_ROW = OWN_COLUMNS * 2 + 16;   // + 16: rows start in different banks
-constexpr uint32_t STAGED = STAGES * STAGE, FULL = STAGED + 2 * CHUNK * STAGED_ROW, EMPTY = FULL + 8 * STAGES, TICKETS = EMPTY + 8 * STAGES;
+constexpr uint32_t STAGED_BYTES = STAGED_ROWS * STAGED_ROW, STAGED = STAGES * STAGE, FULL = STAGED + 2 * STAGED_BYTES;
+constexpr uint32_t EMPTY = FULL + 8 * STAGES, TICKETS = EMPTY + 8 * STAGES;
 static_assert(TICKETS + Tickets::BYTES == EXPERT_GEMM_SHARED_BYTES && EXPERT_GEMM_SHARED_BYTES <= 232448);
-static_assert(PIECE % STEP == 0 && PIECE % BOX == 0 && PIECE * 8 % WARPGROUP == 0);
+static_assert(PIECE % STEP == 0 && PIECE % BOX == 0 && PIECE * 8 % WARPGROUP == 0 && STAGED_ROWS % STEP == 0);
 
 enum NamedBarrier : int { GROUP = 1 };                        // + warpgroup: its own 128 threads
 
@@ -152,9 +153,72 @@ __device__ __forceinline__ void produce_gathered(const Maps& maps, const Product
     ptx::wait_copies<0>();
 }
 
-// A warpgroup's sums of TOKENS rows: [2 x 64 columns][rows], as wgmma.cuh says. Bias of these columns is added, then rows leave as rows.
+// What of a warpgroup's tile a thread has yet to store: 8 columns of every eighth of the rows in staging.
+struct Leaving {
+    static constexpr int ROWS = WARPGROUP * 8 / OWN_COLUMNS, MOST = STAGED_ROWS / ROWS;           // that leave at once; of one thread
+    uint32_t from;
+    bf16* to;
+    int row = 0, rows = 0;
+
+    __device__ __forceinline__ explicit Leaving(uint32_t staged) : from(staged + first() * STAGED_ROW + chunk() * 16) {}
+    __device__ __forceinline__ static int first() { return threadIdx.x % WARPGROUP / (OWN_COLUMNS / 8); }
+    __device__ __forceinline__ static int chunk() { return threadIdx.x % (OWN_COLUMNS / 8); }
+
+    __device__ __forceinline__ void begin(const Product& p, int row0, int count, int column0) {
+        const int column = column0 + chunk() * 8;
+        to = p.c + static_cast<long long>(row0 + first()) * p.ldc + column;
+        row = 0;
+        rows = column < p.n ? min(count, STAGED_ROWS) - first() : 0;
+    }
+    __device__ __forceinline__ void step(int ldc) {
+        if (row >= rows) return;
+        *reinterpret_cast<uint4*>(to + static_cast<long long>(row) * ldc) = ptx::load16(from + row * STAGED_ROW);
+        row += ROWS;
+    }
+    // All that is left, with the loads of all rows on their way at once.
+    __device__ __forceinline__ void end(int ldc) {
+        if (row >= rows) return;
+        uint4 v[MOST];
+#pragma unroll
+        for (int i = 0; i < MOST; i++) v[i] = ptx::load16(from + min(row + i * ROWS, STAGED_ROWS - ROWS) * STAGED_ROW);
+#pragma unroll
+        for (int i = 0; i < MOST; i++)
+            if (row + i * ROWS < rows) *reinterpret_cast<uint4*>(to + static_cast<long long>(row + i * ROWS) * ldc) = v[i];
+        row = rows;
+    }
+};
+
+// A tile that was drawn; none where its number is negative.
+struct Drawn {
+    int number, n0;
+    Tile tile;
+
+    __device__ __forceinline__ void read(Tickets& tickets, const Work& work) {
+        number = tickets.read();
+        if (number >= 0) tile = work.tile(number, n0);
+    }
+};
+
+// What a multiplying warpgroup goes on with from tile to tile.
+struct Multiplier {
+    const Work& work;
+    uint32_t shared;
+    int group;
+    Tickets tickets;
+    Leaving leaving;
+    Ring<STAGES> ring{};
+    Drawn now{};
+
+    __device__ __forceinline__ Multiplier(const Work& all, uint32_t memory, int warpgroup)
+        : work(all), shared(memory), group(warpgroup), tickets{memory + TICKETS}, leaving(memory + STAGED + warpgroup * STAGED_BYTES) {}
+    __device__ __forceinline__ uint32_t staged() const { return shared + STAGED + group * STAGED_BYTES; }
+};
+
+// A warpgroup's sums of TOKENS rows: [2 x 64 columns][rows], as wgmma.cuh says. Bias of these columns is added, then rows leave as rows, the first of them
+// beside the products of the next tile.
 template <int TOKENS>
-__device__ __forceinline__ void store(float (&acc)[2][TOKENS / 2], const Product& p, const Tile& tile, int column0, uint32_t staged, int barrier) {
+__device__ __forceinline__ void store(float (&acc)[2][TOKENS / 2], Multiplier& own, const Tile& tile, int column0) {
+    const Product& p = own.work.p;
     const int t = threadIdx.x % WARPGROUP, warp = t / 32, lane = t % 32;
     if (p.bias != nullptr) {
         const long long bias = static_cast<long long>(tile.expert) * p.n + column0 + warp * 16 + lane / 4;
@@ -168,44 +232,39 @@ __device__ __forceinline__ void store(float (&acc)[2][TOKENS / 2], const Product
                 for (int j = 0; j < TOKENS / 8; j++) acc[m][4 * j + 2 * half] += b, acc[m][4 * j + 2 * half + 1] += b;
             }
     }
-    const uint32_t fragment = staged + ((lane & 7) + lane / 16 * 8) * STAGED_ROW + (warp * 16 + (lane >> 3 & 1) * 8) * 2;
-    const uint32_t row_part = staged + t / 16 * STAGED_ROW + t % 16 * 16;             // rows t / 16, t / 16 + 8, .. of 8 columns each
-    const int column = column0 + t % 16 * 8;
-    bf16* const c = p.c + static_cast<long long>(tile.first + t / 16) * p.ldc + column;
-    const int rows = column < p.n ? tile.rows - t / 16 : 0;
+    const uint32_t fragment = own.staged() + ((lane & 7) + lane / 16 * 8) * STAGED_ROW + (warp * 16 + (lane >> 3 & 1) * 8) * 2;
 #pragma unroll
-    for (int from = 0; from < TOKENS; from += CHUNK) {
-        constexpr int STEPS = CHUNK / STEP;
-        ptx::sync_named(barrier, WARPGROUP);                  // the last chunk has left the staging rows
+    for (int from = (TOKENS - 1) / STAGED_ROWS * STAGED_ROWS; from >= 0; from -= STAGED_ROWS) {
+        own.leaving.end(p.ldc);
+        ptx::sync_named(GROUP + own.group, WARPGROUP);        // nobody reads staging any more
 #pragma unroll
-        for (int i = 0; i < STEPS; i++)
-            if (from + i * STEP < TOKENS)
+        for (int row = 0; row < STAGED_ROWS; row += STEP)
+            if (from + row < TOKENS)
 #pragma unroll
                 for (int m = 0; m < 2; m++) {
-                    const float* v = acc[m] + (from + i * STEP) / 2;
-                    ptx::store_matrices_transposed(fragment + i * STEP * STAGED_ROW + m * 128, pack(v[0], v[1]), pack(v[2], v[3]), pack(v[4], v[5]), pack(v[6], v[7]));
+                    const float* v = acc[m] + (from + row) / 2;
+                    ptx::store_matrices_transposed(fragment + row * STAGED_ROW + m * 128, pack(v[0], v[1]), pack(v[2], v[3]), pack(v[4], v[5]), pack(v[6], v[7]));
                 }
-        ptx::sync_named(barrier, WARPGROUP);
-#pragma unroll
-        for (int i = 0; i < CHUNK / 8; i++)
-            if (from + i * 8 < TOKENS && from + i * 8 < rows)
-                *reinterpret_cast<uint4*>(c + static_cast<long long>(from + i * 8) * p.ldc) = ptx::load16(row_part + i * 8 * STAGED_ROW);
+        ptx::sync_named(GROUP + own.group, WARPGROUP);
+        own.leaving.begin(p, tile.first + from, tile.rows - from, column0);
     }
 }
 
-// One tile of at most TOKENS rows; `stage` and `phase` go round with the ring.
+// One tile of at most TOKENS rows.
 template <wgmma::Major W, bool GATHER, int TOKENS>
-__device__ __forceinline__ void multiply(Ring<STAGES>& ring, const Product& p, const Tile& tile, int n0, uint32_t shared, int group) {
+__device__ __forceinline__ void multiply(Multiplier& own) {
     using Mma = wgmma::Product<TOKENS>;
-    const bool lead = threadIdx.x % WARPGROUP == 0;
+    const Product& p = own.work.p;
+    const uint32_t shared = own.shared;
+    Ring<STAGES>& ring = own.ring;
     const auto wait_full = [&] {
         ptx::wait(shared + FULL + 8 * ring.stage, ring.phase);
         if constexpr (GATHER) ptx::fence_async_shared();      // ordinary copies, now seen by this thread, before the matrix unit reads them
     };
-    const auto release = [&](int stage) { if (lead) ptx::arrive(shared + EMPTY + 8 * stage); };
+    const auto release = [&](int stage) { ptx::arrive(shared + EMPTY + 8 * stage); };
     float acc[2][TOKENS / 2];
     const auto add = [&](int step, int accumulate) {
-        const uint32_t at = shared + ring.stage * STAGE, w = at + group * 2 * 64 * ROW_BYTES;
+        const uint32_t at = shared + ring.stage * STAGE, w = at + own.group * 2 * 64 * ROW_BYTES;
         const uint64_t rows = wgmma::k_major(at + W_BYTES + step * 32);
         Mma::template add<wgmma::K_MAJOR, W>(acc[0], weights<W>(w, step), rows, accumulate);
         Mma::template add<wgmma::K_MAJOR, W>(acc[1], weights<W>(w + 64 * ROW_BYTES, step), rows, accumulate);
@@ -218,10 +277,12 @@ __device__ __forceinline__ void multiply(Ring<STAGES>& ring, const Product& p, c
         wgmma::commit();
     };
     issue(0);
+    own.leaving.step(p.ldc);
     int before = ring.stage;                                  // stage of the product still in flight
     ring.advance();
     for (int block = depth_blocks(p); --block > 0;) {
         issue(1);
+        own.leaving.step(p.ldc);
         wgmma::wait<1>();
         release(before);
         before = ring.stage;
@@ -240,26 +301,29 @@ __device__ __forceinline__ void multiply(Ring<STAGES>& ring, const Product& p, c
         before = ring.stage;
         ring.advance();
     }
+    const Tile tile = own.now.tile;
+    const int column0 = own.now.n0 + own.group * OWN_COLUMNS;
+    own.now.read(own.tickets, own.work);                      // the next one, beside the last products
     wgmma::wait<0>();
     release(before);
-    store<TOKENS>(acc, p, tile, n0 + group * OWN_COLUMNS, shared + STAGED + group * CHUNK * STAGED_ROW, GROUP + group);
+    store<TOKENS>(acc, own, tile, column0);
 }
 
 // The smallest of the widths TOKENS, TOKENS + 16, .. PIECE that holds the tile.
 template <wgmma::Major W, bool GATHER, int TOKENS = STEP>
-__device__ __forceinline__ void multiply_fitting(Ring<STAGES>& ring, const Product& p, const Tile& tile, int n0, uint32_t shared, int group) {
+__device__ __forceinline__ void multiply_fitting(Multiplier& own) {
     if constexpr (TOKENS < PIECE) {
-        if (tile.rows > TOKENS) return multiply_fitting<W, GATHER, TOKENS + STEP>(ring, p, tile, n0, shared, group);
+        if (own.now.tile.rows > TOKENS) return multiply_fitting<W, GATHER, TOKENS + STEP>(own);
     }
-    multiply<W, GATHER, TOKENS>(ring, p, tile, n0, shared, group);
+    multiply<W, GATHER, TOKENS>(own);
 }
 
 template <wgmma::Major W, bool GATHER>
 __device__ __forceinline__ void run(const Maps& maps, const Product& p) {
     extern __shared__ __align__(1024) uint8_t dynamic[];
     const uint32_t shared = ptx::shared_address(dynamic);
-    // Filled by every gathering thread and the copy engine's leader, or by the latter alone; emptied by both multiplying warpgroups.
-    begin(STAGES, shared + FULL, GATHER ? WARPGROUP + 1 : 1, shared + EMPTY, 2, shared + TICKETS);
+    // Filled by every gathering thread and the copy engine's leader, or by the latter alone; emptied by every multiplying thread.
+    begin(STAGES, shared + FULL, GATHER ? WARPGROUP + 1 : 1, shared + EMPTY, 2 * WARPGROUP, shared + TICKETS);
     if (threadIdx.x < WARPGROUP) {
         if constexpr (GATHER) {
             ptx::give_registers<72>();
@@ -271,13 +335,9 @@ __device__ __forceinline__ void run(const Maps& maps, const Product& p) {
     } else {
         if constexpr (GATHER) ptx::take_registers<216>(); else ptx::take_registers<232>();
         const Work work(p);
-        Ring<STAGES> ring;
-        Tickets tickets{shared + TICKETS};
-        for (int number; (number = tickets.read()) >= 0;) {
-            int n0;
-            const Tile tile = work.tile(number, n0);
-            multiply_fitting<W, GATHER>(ring, p, tile, n0, shared, threadIdx.x / WARPGROUP - 1);
-        }
+        Multiplier own(work, shared, threadIdx.x / WARPGROUP - 1);
+        for (own.now.read(own.tickets, work); own.now.number >= 0;) multiply_fitting<W, GATHER>(own);
+        own.leaving.end(p.ldc);
     }
 }
 
