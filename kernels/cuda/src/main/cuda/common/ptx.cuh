@@ -7,25 +7,6 @@
 
 namespace ptx {
 
-/* What every kernel begins with, by all threads: from compute capability 9.0 on the host may launch kernels so that their blocks become resident while
- * the grid before drains (programmatic dependent launch, DependentLaunches.java). Elsewhere, and after an ordinary launch, it does nothing.
- *
- * Right for memory: the first instruction returns when the grid before has ended and what it wrote is visible here. That holds for all grids before,
- * because each of them ended only after all its threads had waited in turn: a kernel that does not wait would break this for its successor. So nothing in
- * global memory, tickets and counters and what the copy engine brings included, is touched before, and no thread returns before; arguments, tensor maps
- * among them, are no global memory. An order to the stream between two kernels, such as a copy, is a whole dependency in both directions.
- *
- * Right for progress: blocks of the next grid become resident when all blocks of this one have executed the second instruction, so when all have begun
- * and hold their registers and shared memory, and when the grid before has ended. So at most one grid waits; its blocks take only what nobody else needs,
- * execute nothing, and a block that waits here for another's turn (flash_backward.cuh) waits for one that runs.
- *
- * The second instruction follows at once, since what it allows cannot begin before the last block has begun. */
-__device__ __forceinline__ void wait_for_prerequisite_grids() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;\ngriddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-
 __device__ __forceinline__ uint32_t shared_address(const void* pointer) {
     return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }

@@ -346,7 +346,6 @@ __device__ __forceinline__ void run(const Maps& maps, const Product& p) {
 #define EXPERT_GEMM(NAME, MAJOR, GATHER)                                                                                                           \
     extern "C" __global__ void __launch_bounds__(products::THREADS, 1)                                                                             \
     hopper_experts_##NAME(const __grid_constant__ expert_gemm::Maps maps, const __grid_constant__ expert_gemm::Product p) {                       \
-        ptx::wait_for_prerequisite_grids();                                                                                                       \
         expert_gemm::run<wgmma::MAJOR, GATHER>(maps, p);                                                                                          \
     }
 EXPERT_GEMM(nt, K_MAJOR, false)

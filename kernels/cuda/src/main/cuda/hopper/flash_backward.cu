@@ -213,7 +213,6 @@ __device__ __forceinline__ void differentiate(const Backward& p, uint32_t shared
     extern "C" __global__ void __launch_bounds__(flash::THREADS, 1)                                                                          \
     flash_backward_##HEAD(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
                           const __grid_constant__ CUtensorMap d_out, const __grid_constant__ flash::Backward p) {                            \
-        ptx::wait_for_prerequisite_grids();                                                                                                  \
         using Plan = flash::BackwardPlan<HEAD>;                                                                                              \
         flash::backward<Plan>(q, k, v, d_out, p, [&](uint32_t shared, uint8_t* shared_here, int own, const flash::KeyTile& tile) {           \
             flash::differentiate<Plan>(p, shared, shared_here, own, tile);                                                                   \
@@ -268,7 +267,6 @@ __device__ __forceinline__ void prepare(const bf16* d_out, const bf16* out, cons
 // Padded rows get an infinite lse, so that their probabilities are zero.
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 flash_prepare(const bf16* d_out, const bf16* out, const float* lse, float* lse2, float* delta, int tokens, int padded_tokens, int heads, int head_dim) {
-    ptx::wait_for_prerequisite_grids();
     if (head_dim == 64) flash::prepare<8>(d_out, out, lse, lse2, delta, tokens, padded_tokens, heads);
     else if (head_dim == 128) flash::prepare<16>(d_out, out, lse, lse2, delta, tokens, padded_tokens, heads);
     else flash::prepare<32>(d_out, out, lse, lse2, delta, tokens, padded_tokens, heads);

@@ -210,7 +210,6 @@ __device__ __forceinline__ void differentiate_wide(const Backward& p, uint32_t s
     extern "C" __global__ void __launch_bounds__(flash::THREADS, 1)                                                                          \
     flash_backward_##HEAD(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
                           const __grid_constant__ CUtensorMap d_out, const __grid_constant__ flash::Backward p) {                            \
-        ptx::wait_for_prerequisite_grids();                                                                                                  \
         using Plan = flash::WidePlan<HEAD, VALUE, STAGES>;                                                                                   \
         flash::backward<Plan>(q, k, v, d_out, p, [&](uint32_t shared, uint8_t* shared_here, int own, const flash::KeyTile& tile) {           \
             if (own == 0) flash::differentiate_wide<Plan, 0>(p, shared, shared_here, tile);                                                  \

@@ -275,7 +275,6 @@ __device__ __forceinline__ void forward(const CUtensorMap& q, const CUtensorMap&
     extern "C" __global__ void __launch_bounds__(flash::THREADS, 1)                                                                   \
     flash_forward_##HEAD(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
                          const __grid_constant__ CUtensorMap out, const __grid_constant__ flash::Forward p) {                          \
-        ptx::wait_for_prerequisite_grids();                                                                                            \
         flash::forward<flash::ForwardPlan<HEAD, VALUE, FLASH_FORWARD_##HEAD##_KEYS>>(q, k, v, out, p);                                 \
     }
 FLASH_FORWARD(64, 64)

@@ -44,7 +44,6 @@ static_assert(flash::WARPGROUP == FLASH_GRADIENT_THREADS);
 
 extern "C" __global__ void __launch_bounds__(FLASH_GRADIENT_THREADS)
 flash_gradient(const __grid_constant__ flash::Gradient p) {
-    ptx::wait_for_prerequisite_grids();
     constexpr int GROUPS = 4;                                 // of a block, one for each lane of four
     int work = blockIdx.x, which = 0;
     while (which < 2 && work >= p.of[which].work()) work -= p.of[which++].work();

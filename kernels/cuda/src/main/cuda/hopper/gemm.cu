@@ -236,7 +236,6 @@ __device__ __forceinline__ void run(const Maps<N>& maps, const Product<N>& p) {
 #define HOPPER_GEMM(NAME, MAJOR, LAYERS, GATHER)                                                                                                   \
     extern "C" __global__ void __launch_bounds__(dense::THREADS, 1)                                                                             \
     hopper_##NAME(const __grid_constant__ dense::Maps<LAYERS> maps, const __grid_constant__ dense::Product<LAYERS> p) {                       \
-        ptx::wait_for_prerequisite_grids();                                                                                                   \
         hopper_gemm::run<wgmma::MAJOR, LAYERS, GATHER>(maps, p);                                                                                  \
     }
 HOPPER_GEMM(gemm_nt, K_MAJOR, 1, false)

@@ -183,7 +183,6 @@ static_assert(pingpong::Plan<PINGPONG_NARROW_COLUMNS, 5>::SHARED_BYTES == PINGPO
 #define PINGPONG(NAME, MAJOR, COLUMNS, STAGES)                                                                                                  \
     extern "C" __global__ void __launch_bounds__(dense::THREADS, 1)                                                                          \
     hopper_pingpong_##NAME##_##COLUMNS(const __grid_constant__ pingpong::Maps maps, const __grid_constant__ pingpong::Product p) {             \
-        ptx::wait_for_prerequisite_grids();                                                                                                    \
         pingpong::run<pingpong::Plan<COLUMNS, STAGES>, wgmma::MAJOR>(maps, p);                                                                 \
     }
 PINGPONG(nt, K_MAJOR, 192, 4)

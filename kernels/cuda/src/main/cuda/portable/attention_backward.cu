@@ -17,7 +17,6 @@
 
 extern "C" __global__ void __launch_bounds__(ROW_THREADS)
 attention_delta(const bf16* d_out, const bf16* out, float* delta, long long rows, int value_dim) {
-    ptx::wait_for_prerequisite_grids();
     const long long row = static_cast<long long>(blockIdx.x) * (ROW_THREADS / 32) + threadIdx.x / 32;
     if (row >= rows) return;
     float dot = 0.f;
@@ -32,7 +31,6 @@ attention_delta(const bf16* d_out, const bf16* out, float* delta, long long rows
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 attention_sum(const float* partials, bf16* out, long long n, int shares) {
-    ptx::wait_for_prerequisite_grids();
     const long long i = static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x;
     if (i >= n) return;
     float total = 0.f;
@@ -287,7 +285,6 @@ __device__ __forceinline__ void backward_queries(const bf16* d_out, const bf16* 
     attention_backward_##NAME##_##HEAD(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,               \
                                        const int* first_key, const int* last_query, bf16* dk, bf16* dv, float* partials, int tokens, int heads,            \
                                        int kv_heads, int head_dim, int value_dim, float scale) {                                                           \
-        ptx::wait_for_prerequisite_grids();                                                                                                                \
         attention::backward_keys<HEAD, VALUE, attention::OWN, attention::ROWS, DK, DV>(d_out, q, k, v, lse, delta, first_key, last_query, dk,              \
                                                                                        dv, partials, tokens, heads, kv_heads, head_dim, value_dim, scale); \
     }
@@ -303,7 +300,6 @@ PASS_OVER_KEYS(values, 256, 256, OWN_256, ROWS_256, false, true)
     attention_backward_queries_##HEAD(const bf16* d_out, const bf16* q, const bf16* k, const bf16* v, const float* lse, const float* delta,                \
                                       const int* first_key, bf16* dq, int tokens, int heads, int kv_heads, int head_dim, int value_dim,                    \
                                       float scale) {                                                                                                       \
-        ptx::wait_for_prerequisite_grids();                                                                                                                \
         attention::backward_queries<HEAD, VALUE, attention::OWN, attention::ROWS>(d_out, q, k, v, lse, delta, first_key, dq, tokens, heads,                \
                                                                                   kv_heads, head_dim, value_dim, scale);                                   \
     }

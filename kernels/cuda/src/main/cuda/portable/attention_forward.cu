@@ -14,7 +14,6 @@
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 attention_bounds(const int* starts, int documents, int tokens, int window, int* first_key, int* last_query) {
-    ptx::wait_for_prerequisite_grids();
     const int token = blockIdx.x * FLAT_THREADS + threadIdx.x;
     if (token >= tokens) return;
     int low = 0, high = documents;                            // starts[low] <= token < starts[high]
@@ -171,7 +170,6 @@ UNROLL_PRODUCTS
     extern "C" __global__ void __launch_bounds__(QUERIES * 2)                                                                                     \
     attention_forward_##HEAD(const bf16* q, const bf16* k, const bf16* v, const int* first_key, const void* sinks, int sink_format, bf16* out,    \
                              float* lse, int tokens, int heads, int kv_heads, int head_dim, int value_dim, float scale) {                         \
-        ptx::wait_for_prerequisite_grids();                                                                                                       \
         attention::forward<HEAD, VALUE, QUERIES, KEYS, KEEP>(q, k, v, first_key, sinks, sink_format, out, lse, tokens, heads, kv_heads, head_dim, \
                                                              value_dim, scale);                                                                   \
     }

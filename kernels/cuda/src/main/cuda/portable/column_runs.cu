@@ -63,21 +63,17 @@ __device__ __forceinline__ void sum(const Run& run) {
 }  // namespace column_runs
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS) copy_columns(const __grid_constant__ column_runs::Run run) {
-    ptx::wait_for_prerequisite_grids();
     column_runs::copy<8>(run);
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS) copy_columns_any(const __grid_constant__ column_runs::Run run) {
-    ptx::wait_for_prerequisite_grids();
     column_runs::copy<1>(run);
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS) sum_columns(const __grid_constant__ column_runs::Run run) {
-    ptx::wait_for_prerequisite_grids();
     column_runs::sum<8>(run);
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS) sum_columns_any(const __grid_constant__ column_runs::Run run) {
-    ptx::wait_for_prerequisite_grids();
     column_runs::sum<1>(run);
 }

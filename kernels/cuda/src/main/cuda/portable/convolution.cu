@@ -28,7 +28,6 @@ __device__ __forceinline__ Document document_of(const int* starts, int documents
 extern "C" __global__ void __launch_bounds__(ROW_THREADS)
 convolve(const bf16* x, const int* starts, int documents, const void* taps, int taps_format, int length, const void* bias, int bias_format,
          bf16* y, int width) {
-    ptx::wait_for_prerequisite_grids();
     const int token = blockIdx.x, c = blockIdx.y * ROW_THREADS + threadIdx.x;
     if (c >= width) return;
     const int before = token - convolution::document_of(starts, documents, token).start;
@@ -42,7 +41,6 @@ convolve(const bf16* x, const int* starts, int documents, const void* taps, int 
 
 extern "C" __global__ void __launch_bounds__(ROW_THREADS)
 convolve_backward(const bf16* dy, const int* starts, int documents, const void* taps, int taps_format, int length, bf16* dx, int width) {
-    ptx::wait_for_prerequisite_grids();
     const int token = blockIdx.x, c = blockIdx.y * ROW_THREADS + threadIdx.x;
     if (c >= width) return;
     const int left = convolution::document_of(starts, documents, token).end - token;   // this token included

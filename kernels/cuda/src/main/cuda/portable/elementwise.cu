@@ -11,7 +11,6 @@
 
 extern "C" __global__ void __launch_bounds__(ROW_THREADS)
 embed(const int* ids, const void* table, int format, int vocabulary, int hidden, bf16* out, int4* fault) {
-    ptx::wait_for_prerequisite_grids();
     const long long token = blockIdx.x;
     const int id = ids[token];
     const bool known = id >= 0 && id < vocabulary;
@@ -45,7 +44,6 @@ __device__ __forceinline__ void store_some(bf16* p, int count, const Eight& e) {
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 add(const bf16* left, const bf16* right, bf16* out, long long n) {
-    ptx::wait_for_prerequisite_grids();
     eight_at_a_time(n, [=](long long i, int count) {
         Eight a = load_some(left + i, count);
         const Eight b = load_some(right + i, count);
@@ -57,7 +55,6 @@ add(const bf16* left, const bf16* right, bf16* out, long long n) {
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 gated(int kind, const bf16* gate, const bf16* up, bf16* out, long long n) {
-    ptx::wait_for_prerequisite_grids();
     eight_at_a_time(n, [=](long long i, int count) {
         Eight g = load_some(gate + i, count);
         const Eight u = load_some(up + i, count);
@@ -71,7 +68,6 @@ gated(int kind, const bf16* gate, const bf16* up, bf16* out, long long n) {
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 gated_backward(int kind, const bf16* d_out, const bf16* gate, const bf16* up, bf16* d_gate, bf16* d_up, long long n) {
-    ptx::wait_for_prerequisite_grids();
     eight_at_a_time(n, [=](long long i, int count) {
         const Eight d = load_some(d_out + i, count);
         Eight g = load_some(gate + i, count), u = load_some(up + i, count);
@@ -90,7 +86,6 @@ gated_backward(int kind, const bf16* d_out, const bf16* gate, const bf16* up, bf
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 scale(bf16* x, float factor, long long n) {
-    ptx::wait_for_prerequisite_grids();
     eight_at_a_time(n, [=](long long i, int count) {
         Eight e = load_some(x + i, count);
 #pragma unroll
@@ -101,7 +96,6 @@ scale(bf16* x, float factor, long long n) {
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 clamp(const bf16* x, float limit, bf16* out, long long n) {
-    ptx::wait_for_prerequisite_grids();
     eight_at_a_time(n, [=](long long i, int count) {
         Eight e = load_some(x + i, count);
 #pragma unroll
@@ -112,7 +106,6 @@ clamp(const bf16* x, float limit, bf16* out, long long n) {
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 clamp_backward(bf16* gradient, const bf16* x, float limit, long long n) {
-    ptx::wait_for_prerequisite_grids();
     eight_at_a_time(n, [=](long long i, int count) {
         Eight d = load_some(gradient + i, count);
         const Eight e = load_some(x + i, count);

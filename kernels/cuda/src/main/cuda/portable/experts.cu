@@ -53,7 +53,6 @@ __device__ __forceinline__ int4 piece(int expert, int begin, int rows, int i, bo
 
 extern "C" __global__ void __launch_bounds__(COMPACT_THREADS)
 expert_tiles(const int* offsets, int experts, int total, int whole, int4* fixed, int* fixed_count, int4* even, int* even_count, int4* fault) {
-    ptx::wait_for_prerequisite_grids();
     const bool evenly = blockIdx.x == 1;
     int4* const tiles = evenly ? even : fixed;
     int* const count = evenly ? even_count : fixed_count;
@@ -91,7 +90,6 @@ expert_tiles(const int* offsets, int experts, int total, int whole, int4* fixed,
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 expert_activation(int kind, const bf16* gate_up, bf16* act, long long rows, int width) {
-    ptx::wait_for_prerequisite_grids();
     const long long i = static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x;
     const int unit = width % 8 == 0 ? 8 : 1, pieces = width / unit;
     if (i >= rows * pieces) return;
@@ -134,7 +132,6 @@ __device__ __forceinline__ float bias_gradient(const Bias& bias, long long pick)
 extern "C" __global__ void __launch_bounds__(ROW_THREADS, 4)
 expert_activation_backward(int kind, const int* row_of_pick, const float* weights, bf16* gate_up, bf16* d_inner, bf16* z, bf16* dz,
                            float* d_weights, long long picks, int width, int rank, const __grid_constant__ experts::Bias bias) {
-    ptx::wait_for_prerequisite_grids();
     const long long pick = static_cast<long long>(blockIdx.x) * (ROW_THREADS / 32) + threadIdx.x / 32;
     const int lane = threadIdx.x % 32;
     if (pick >= picks) return;
@@ -206,7 +203,6 @@ __device__ __forceinline__ Eight combined_eight(const bf16* rows, const int* row
 
 extern "C" __global__ void __launch_bounds__(ROW_THREADS, 3)
 expert_combine(const bf16* rows, const int* row_of_pick, const float* weights, bf16* out, int top_k, int hidden, int accumulate) {
-    ptx::wait_for_prerequisite_grids();
     const long long token = blockIdx.x;
     const int* const row = row_of_pick + token * top_k;
     const float* const weight = weights == nullptr ? nullptr : weights + token * top_k;

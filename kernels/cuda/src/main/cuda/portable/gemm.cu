@@ -252,12 +252,10 @@ __device__ __forceinline__ void multiply(const Product& p) {
 #define GEMM(NAME, RESIDENT, COLUMNS, WARPS_M, WARPS_N, TRANSPOSED)                                                          \
     extern "C" __global__ void __launch_bounds__(GEMM_THREADS, ptx::TURING ? 1 : RESIDENT)                                   \
     gemm_##NAME(const __grid_constant__ gemm::Product p) {                                                                   \
-        ptx::wait_for_prerequisite_grids();                                                                                  \
         gemm::multiply<COLUMNS, WARPS_M, WARPS_N, TRANSPOSED, true>(p);                                                      \
     }                                                                                                                        \
     extern "C" __global__ void __launch_bounds__(GEMM_THREADS)                                                               \
     gemm_##NAME##_any(const __grid_constant__ gemm::Product p) {                                                             \
-        ptx::wait_for_prerequisite_grids();                                                                                  \
         gemm::multiply<COLUMNS, WARPS_M, WARPS_N, TRANSPOSED, false>(p);                                                     \
     }
 GEMM(nt, 2, GEMM_COLUMNS, 4, 2, false)

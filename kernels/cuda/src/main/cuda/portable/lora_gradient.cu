@@ -339,11 +339,9 @@ UNROLL_PRODUCTS
 }  // namespace lora_gradient
 
 extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS, 3) lora_gradient_narrow(const __grid_constant__ lora_gradient::Calls calls) {
-    ptx::wait_for_prerequisite_grids();
     lora_gradient::sum<LORA_GRADIENT_NARROW_RANK>(calls);
 }
 
 extern "C" __global__ void __launch_bounds__(LORA_GRADIENT_THREADS, 1) lora_gradient_wide(const __grid_constant__ lora_gradient::Calls calls) {
-    ptx::wait_for_prerequisite_grids();
     lora_gradient::sum<LORA_GRADIENT_WIDE_RANK>(calls);
 }

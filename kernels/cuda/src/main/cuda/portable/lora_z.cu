@@ -240,7 +240,6 @@ __device__ __forceinline__ void multiply(const Product& p) {
 #define LORA_Z(NAME, N, ROWS, WARPS, RESIDENT, AHEAD, TRANSPOSED, SHARED)                                                                  \
     extern "C" __global__ void __launch_bounds__(32 * WARPS, ptx::TURING ? 1 : RESIDENT)                                                   \
     NAME##_##N##_##ROWS(const __grid_constant__ lora_z::Product p) {                                                                       \
-        ptx::wait_for_prerequisite_grids();                                                                                                \
         lora_z::multiply<ROWS / 16, N / 8, WARPS, ptx::TURING ? 1 : AHEAD, TRANSPOSED, SHARED>(p);                                         \
     }
 // Few rows: blocks of fewer rows, each with more warps. Many: what is read of M serves more rows.

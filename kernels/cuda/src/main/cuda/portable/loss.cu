@@ -13,7 +13,6 @@
 
 extern "C" __global__ void __launch_bounds__(COMPACT_THREADS)
 loss_compact(const int* labels, int tokens, int* trained_rows, int* count) {
-    ptx::wait_for_prerequisite_grids();
     __shared__ int warp_totals[COMPACT_THREADS / 32];
     int before_all = 0;
     for (int first = 0; first < tokens; first += COMPACT_THREADS) {
@@ -63,7 +62,6 @@ struct Exponentials {
 extern "C" __global__ void __launch_bounds__(LOSS_THREADS)
 loss_rows(const int* labels, const int* trained_rows, const int* count, int first, bf16* logits, float* nll, int vocabulary, int stride,
           const float* gradient_scale, int4* fault) {
-    ptx::wait_for_prerequisite_grids();
     if (static_cast<int>(blockIdx.x) >= *count - first) return;
     const int token = trained_rows[first + blockIdx.x], label = labels[token];
     bf16* row = logits + static_cast<long long>(blockIdx.x) * stride;
@@ -90,7 +88,6 @@ loss_rows(const int* labels, const int* trained_rows, const int* count, int firs
 
 extern "C" __global__ void __launch_bounds__(LOSS_THREADS)
 score_rows(const int* labels, int first, const float* logits, float* nll, int* predictions, int vocabulary, int stride, int4* fault) {
-    ptx::wait_for_prerequisite_grids();
     const int token = first + blockIdx.x, label = labels[token];
     const float* row = logits + static_cast<long long>(blockIdx.x) * stride;
     loss::Exponentials own;

@@ -122,19 +122,16 @@ __device__ __forceinline__ void backward(const bf16* dy, const bf16* x, const vo
     extern "C" __global__ void __launch_bounds__(NORM_THREADS)                                                                          \
     rms_norm_##THREADS##_##CHUNKS(const bf16* x, const void* weight, int format, float epsilon, bf16* y, float* rstd, long long rows,   \
                                   int width) {                                                                                          \
-        ptx::wait_for_prerequisite_grids();                                                                                             \
         rms::forward<THREADS, CHUNKS, false>(x, nullptr, nullptr, weight, format, epsilon, y, rstd, rows, width);                      \
     }                                                                                                                                   \
     extern "C" __global__ void __launch_bounds__(NORM_THREADS)                                                                          \
     add_rms_norm_##THREADS##_##CHUNKS(const bf16* x, const bf16* added, bf16* sum, const void* weight, int format, float epsilon,       \
                                       bf16* y, float* rstd, long long rows, int width) {                                                \
-        ptx::wait_for_prerequisite_grids();                                                                                             \
         rms::forward<THREADS, CHUNKS, true>(x, added, sum, weight, format, epsilon, y, rstd, rows, width);                             \
     }                                                                                                                                   \
     extern "C" __global__ void __launch_bounds__(NORM_THREADS)                                                                          \
     rms_norm_backward_##THREADS##_##CHUNKS(const bf16* dy, const bf16* x, const void* weight, int format, const float* rstd, bf16* dx,  \
                                            int accumulate, long long rows, int width) {                                                 \
-        ptx::wait_for_prerequisite_grids();                                                                                             \
         rms::backward<THREADS, CHUNKS>(dy, x, weight, format, rstd, dx, accumulate, rows, width);                                      \
     }
 NORM(16, 1)
@@ -147,7 +144,6 @@ NORM(128, 8)
 
 extern "C" __global__ void __launch_bounds__(NORM_THREADS)
 rms_norm_any(const bf16* x, const void* weight, int format, float epsilon, bf16* y, float* rstd, long long rows, int width) {
-    ptx::wait_for_prerequisite_grids();
     const rms::Place<32> at(rows);
     if (!at.live) return;
     const bf16* const from = x + at.row * width;
@@ -162,7 +158,6 @@ rms_norm_any(const bf16* x, const void* weight, int format, float epsilon, bf16*
 extern "C" __global__ void __launch_bounds__(NORM_THREADS)
 rms_norm_backward_any(const bf16* dy, const bf16* x, const void* weight, int format, const float* rstd, bf16* dx, int accumulate, long long rows,
                       int width) {
-    ptx::wait_for_prerequisite_grids();
     const rms::Place<32> at(rows);
     if (!at.live) return;
     const bf16 *const d = dy + at.row * width, *const from = x + at.row * width;

@@ -39,7 +39,6 @@ __device__ __forceinline__ double squares(const T* gradients, long long begin, l
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 norm_partial(const void* gradients, int format, long long n, double* partials) {
-    ptx::wait_for_prerequisite_grids();
     const long long blocks = n / OPTIMIZER_BLOCK, share = (blocks + NORM_PARTIALS - 1) / NORM_PARTIALS * OPTIMIZER_BLOCK;
     const long long begin = blockIdx.x * share, end = begin + share < n ? begin + share : n;
     double sum = format == FLOAT32 ? optimizer::squares(static_cast<const float*>(gradients), begin, end)
@@ -50,7 +49,6 @@ norm_partial(const void* gradients, int format, long long n, double* partials) {
 
 extern "C" __global__ void __launch_bounds__(32)
 norm_finish(const double* partials, float max_norm, float* norm, float* control) {
-    ptx::wait_for_prerequisite_grids();
     double squares = 0.;
     for (int i = threadIdx.x; i < NORM_PARTIALS; i += 32) squares += partials[i];
     squares = warp_sum(squares);
@@ -64,7 +62,6 @@ norm_finish(const double* partials, float max_norm, float* norm, float* control)
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 adamw(float4* __restrict__ gradients, uint2* __restrict__ high, uint2* __restrict__ low, float4* __restrict__ m, float4* __restrict__ v,
       const float* __restrict__ control, long long n, adamw_step::Rule rule) {
-    ptx::wait_for_prerequisite_grids();
     constexpr int PARTS = OPTIMIZER_BLOCK / 32 / 4;           // a warp's stretches of four parameters a lane
     const long long block = (static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x) / 32;
     if (block >= n / OPTIMIZER_BLOCK) return;

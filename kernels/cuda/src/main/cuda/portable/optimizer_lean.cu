@@ -107,7 +107,6 @@ extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 adamw_lean(uint4* __restrict__ gradients, uint4* __restrict__ high, uint4* __restrict__ low, uint2* __restrict__ mean,
            uint2* __restrict__ variance, float* __restrict__ mean_scale, float* __restrict__ variance_scale, const float* __restrict__ control,
            long long n, int step, adamw_step::Rule rule) {
-    ptx::wait_for_prerequisite_grids();
     static_assert(OPTIMIZER_BLOCK == 32 * 8);
     const long long block = (static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x) / 32;
     if (block >= n / OPTIMIZER_BLOCK) return;                 // whole warps

@@ -257,15 +257,12 @@ __device__ __forceinline__ void any(const Call& p) {
 
 }  // namespace rotary
 
-#define KERNEL(NAME, ...)                                                                                                                        \
-    extern "C" __global__ void __launch_bounds__(ROW_THREADS) NAME(const __grid_constant__ rotary::Call p) {                                     \
-        ptx::wait_for_prerequisite_grids();                                                                                                      \
-        rotary::__VA_ARGS__(p);                                                                                                                  \
-    }
-#define ROTARY(NAME, STEP) \
-    KERNEL(NAME##_8, heads<8, STEP>) KERNEL(NAME##_16, heads<16, STEP>) KERNEL(NAME##_32, heads<32, STEP>) KERNEL(NAME##_any, any<STEP>)
+#define ROTARY(NAME, STEP)                                                                                                                      \
+    extern "C" __global__ void __launch_bounds__(ROW_THREADS) NAME##_8(const __grid_constant__ rotary::Call p) { rotary::heads<8, STEP>(p); }   \
+    extern "C" __global__ void __launch_bounds__(ROW_THREADS) NAME##_16(const __grid_constant__ rotary::Call p) { rotary::heads<16, STEP>(p); } \
+    extern "C" __global__ void __launch_bounds__(ROW_THREADS) NAME##_32(const __grid_constant__ rotary::Call p) { rotary::heads<32, STEP>(p); } \
+    extern "C" __global__ void __launch_bounds__(ROW_THREADS) NAME##_any(const __grid_constant__ rotary::Call p) { rotary::any<STEP>(p); }
 ROTARY(rotate, rotary::ROTATE)
 ROTARY(norm_rotate, rotary::NORM)
 ROTARY(norm_rotate_backward, rotary::NORM_BACKWARD)
 #undef ROTARY
-#undef KERNEL

@@ -112,7 +112,6 @@ __device__ __forceinline__ void clear(unsigned* mask, int experts) {
 
 extern "C" __global__ void __launch_bounds__(ROUTER_TOKENS * 32, 1)
 route_pick(const float* logits, int* picks, float* weights, int* group_counts, int tokens, const __grid_constant__ router::Rule rule) {
-    ptx::wait_for_prerequisite_grids();
     extern __shared__ unsigned pick_storage[];
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, experts = rule.experts;
     unsigned* const mask = pick_storage;
@@ -159,7 +158,6 @@ route_pick(const float* logits, int* picks, float* weights, int* group_counts, i
 
 extern "C" __global__ void __launch_bounds__(ROUTER_THREADS)
 route_scan(int* group_counts, int* totals, int groups, int experts) {
-    ptx::wait_for_prerequisite_grids();
     constexpr int RUN = 4;                                    // neighbouring groups of a lane
     const int expert = blockIdx.x * router::WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (expert >= experts) return;
@@ -190,7 +188,6 @@ route_scan(int* group_counts, int* totals, int groups, int experts) {
 extern "C" __global__ void __launch_bounds__(ROUTER_THREADS)
 route_scatter(const int* picks, const int* group_counts, const int* totals, int* offsets, int* row_token, int* row_of_pick, int tokens,
               int experts, int top_k) {
-    ptx::wait_for_prerequisite_grids();
     __shared__ unsigned mask[ROUTER_MAX_EXPERTS];
     __shared__ int start[ROUTER_MAX_EXPERTS];
     router::clear(mask, experts);
@@ -229,7 +226,6 @@ route_scatter(const int* picks, const int* group_counts, const int* totals, int*
 extern "C" __global__ void __launch_bounds__(ROUTER_THREADS)
 route_backward(const float* d_weights, const float* logits, const int* picks, bf16* d_logits, int tokens, int stride,
                const __grid_constant__ router::Rule rule, int4* fault) {
-    ptx::wait_for_prerequisite_grids();
     extern __shared__ float score_gradients[];
     const long long token = static_cast<long long>(blockIdx.x) * router::WARPS + threadIdx.x / 32;
     const int lane = threadIdx.x % 32, top_k = rule.top_k;

@@ -8,7 +8,6 @@
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 router_split(const float* weight, bf16* parts, int* rows, long long n, int count) {
-    ptx::wait_for_prerequisite_grids();
     const long long i = static_cast<long long>(blockIdx.x) * FLAT_THREADS + threadIdx.x;
     if (i >= n) return;
     float left = weight[i];

@@ -44,7 +44,6 @@ __device__ __forceinline__ void transpose(uint32_t (&words)[4]) {
 
 extern "C" __global__ void __launch_bounds__(SHALLOW_THREADS, ptx::TURING ? 1 : SHALLOW_RESIDENT)
 gemm_nn_shallow(const __grid_constant__ shallow::Product p) {
-    ptx::wait_for_prerequisite_grids();
     using namespace shallow;
     __shared__ __align__(128) uint8_t storage[A_BYTES + W_BYTES];
     const uint32_t a = ptx::shared_address(storage), w = a + A_BYTES;

@@ -67,7 +67,6 @@ __device__ __forceinline__ void load_numbers(float* shared, const Tables& tables
 }  // namespace unpack
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS) unpack_fp8(const __grid_constant__ unpack::Packed p) {
-    ptx::wait_for_prerequisite_grids();
     const int blocks = (p.width + 127) / 128;
     unpack::units<8>(p, [&](long long row, int c) {
         const uint2 codes = *reinterpret_cast<const uint2*>(p.codes + row * p.width + c);
@@ -80,7 +79,6 @@ extern "C" __global__ void __launch_bounds__(FLAT_THREADS) unpack_fp8(const __gr
 }
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS) unpack_fp8_any(const __grid_constant__ unpack::Packed p) {
-    ptx::wait_for_prerequisite_grids();
     const int blocks = (p.width + 127) / 128;
     unpack::units<1>(p, [&](long long row, int c) {
         const float scale = static_cast<const float*>(p.scales)[row * blocks + c / 128];
@@ -90,7 +88,6 @@ extern "C" __global__ void __launch_bounds__(FLAT_THREADS) unpack_fp8_any(const 
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 unpack_mxfp4(const __grid_constant__ unpack::Packed p, const __grid_constant__ unpack::Tables tables) {
-    ptx::wait_for_prerequisite_grids();
     __shared__ float numbers[16];
     unpack::load_numbers(numbers, tables);
     unpack::units<8>(p, [&](long long row, int c) {
@@ -102,7 +99,6 @@ unpack_mxfp4(const __grid_constant__ unpack::Packed p, const __grid_constant__ u
 
 extern "C" __global__ void __launch_bounds__(FLAT_THREADS)
 unpack_nf4(const __grid_constant__ unpack::Packed p, const __grid_constant__ unpack::Tables tables) {
-    ptx::wait_for_prerequisite_grids();
     __shared__ float numbers[16];
     unpack::load_numbers(numbers, tables);
     unpack::units<8>(p, [&](long long row, int c) {

@@ -39,8 +39,6 @@ final class Device implements AutoCloseable {
     private final Stream copyStream = new Stream();
     private final Map<String, Kernel> kernels = new HashMap<>();
     private final LaunchMemory launchMemory = new LaunchMemory();
-    private final LaunchConfig launchConfig = new LaunchConfig();
-    private final DependentLaunches dependents;
     private final Fault fault;
     private final TensorMaps tensorMaps;
     private final TileCounter drawnTiles;
@@ -56,8 +54,6 @@ final class Device implements AutoCloseable {
         private final long address;
         private final CUfunction function;
         private int sharedBytes = DEFAULT_SHARED_BYTES;
-        private DriverLibrary.Shape latest;
-        private int resident;
         private long launches;
 
         private Kernel(String name, Function function) {
@@ -106,11 +102,7 @@ final class Device implements AutoCloseable {
         }
         JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING);
         JCudaDriver.cuStreamCreate(copyStream, CUstream_flags.CU_STREAM_NON_BLOCKING);
-        int compiledFor = compiledFor();
-        turing = Gpu.turing(compiledFor);
-        // Times are those of kernels that run alone.
-        var rule = times == null ? DependentLaunches.Rule.wanted() : DependentLaunches.Rule.OFF;
-        dependents = new DependentLaunches(rule, compiledFor, gpu.multiprocessors());
+        turing = Gpu.turing(compiledFor());
         fault = new Fault();
         tensorMaps = hopper() ? new TensorMaps(library) : null;
         drawnTiles = hopper() ? new TileCounter(1) : null;
@@ -124,7 +116,6 @@ final class Device implements AutoCloseable {
         this.library = null;
         this.gpu = gpu;
         this.turing = Gpu.turing(gpu.capability());
-        this.dependents = new DependentLaunches(DependentLaunches.Rule.OFF, gpu.capability(), gpu.multiprocessors());
         this.fault = null;
         this.drawnTiles = null;
         this.arrivals = null;
@@ -195,15 +186,11 @@ final class Device implements AutoCloseable {
         return gpu.multiprocessors();
     }
 
-    /// The compute stream, for an order that is no kernel.
     long stream() {
-        dependents.interrupt();
         return stream.address();
     }
 
-    /// The compute stream, for an order that is no kernel.
     CUstream jcudaStream() {
-        dependents.interrupt();
         return stream;
     }
 
@@ -254,28 +241,10 @@ final class Device implements AutoCloseable {
     }
 
     private void run(Kernel kernel, DriverLibrary.Shape shape, MemorySegment arguments) {
-        boolean dependent = dependents.next(new DependentLaunches.Grid(shape.blocks(), resident(kernel, shape), shape.sharedBytes()));
-        int error = library.launch(launchConfig.of(shape, stream.address(), dependent), kernel.address, arguments);
+        int error = library.launch(kernel.address, shape, stream(), arguments);
         if (error != DriverLibrary.SUCCESS) {
             throw new CudaException("launch " + kernel.name + " " + shape, library.nameOf(error));
         }
-    }
-
-    /// How many blocks fit a multiprocessor.
-    private static int resident(Kernel kernel, DriverLibrary.Shape shape) {
-        var latest = kernel.latest;
-        if (latest == null || latest.block() != shape.block() || latest.sharedBytes() != shape.sharedBytes()) {
-            int[] blocks = new int[1];
-            JCudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor(blocks, kernel.function, shape.block(), shape.sharedBytes());
-            kernel.resident = blocks[0];
-            kernel.latest = shape;
-        }
-        return kernel.resident;
-    }
-
-    /// How many kernels' blocks could become resident while the kernel before drained.
-    long dependentLaunches() {
-        return dependents.count();
     }
 
     /// How often each kernel was launched since the device was opened.
@@ -350,7 +319,6 @@ final class Device implements AutoCloseable {
             times.close();
         }
         launchMemory.close();
-        launchConfig.close();
         if (tensorMaps != null) {
             tensorMaps.close();
         }

@@ -29,7 +29,8 @@ final class DriverLibrary {
     private DriverLibrary(SymbolLookup symbols) {
         this.symbols = symbols;
         this.errorName = function("cuGetErrorName", JAVA_INT, ADDRESS);
-        this.launch = function("cuLaunchKernelEx", ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
+        this.launch = function("cuLaunchKernel", JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT,
+                JAVA_LONG, ADDRESS, ADDRESS);
         this.copyToDevice = function("cuMemcpyHtoDAsync_v2", JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG);
         this.copyToHost = function("cuMemcpyDtoHAsync_v2", ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         this.fill = function("cuMemsetD8Async", JAVA_LONG, JAVA_BYTE, JAVA_LONG, JAVA_LONG);
@@ -71,11 +72,12 @@ final class DriverLibrary {
         }
     }
 
-    int launch(MemorySegment config, long function, MemorySegment arguments) {
+    int launch(long function, Shape shape, long stream, MemorySegment arguments) {
         try {
-            return (int) launch.invokeExact(config, function, arguments, MemorySegment.NULL);
+            return (int) launch.invokeExact(function, shape.gridX(), shape.gridY(), shape.gridZ(), shape.block(), 1, 1,
+                    shape.sharedBytes(), stream, arguments, MemorySegment.NULL);
         } catch (Throwable t) {
-            throw new LinkageError("cuLaunchKernelEx", t);
+            throw new LinkageError("cuLaunchKernel", t);
         }
     }
 
@@ -93,10 +95,6 @@ final class DriverLibrary {
 
     /// Grid, block and dynamic shared memory of a launch.
     record Shape(int gridX, int gridY, int gridZ, int block, int sharedBytes) {
-        long blocks() {
-            return (long) gridX * gridY * gridZ;
-        }
-
         @Override
         public String toString() {
             return "grid=" + gridX + "x" + gridY + "x" + gridZ + " block=" + block + " shared=" + sharedBytes;
