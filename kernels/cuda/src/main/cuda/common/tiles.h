@@ -1,7 +1,8 @@
 /* Tile sizes and launch shapes: nvcc includes this file, Java reads the same file as a resource. One number a line. */
 #define GEMM_ROWS 128
 #define GEMM_COLUMNS 128
-#define GEMM_NARROW_COLUMNS 16
+#define GEMM_NARROW_ROWS 32
+#define GEMM_NARROW_COLUMNS 32
 #define GEMM_DEPTH 32
 #define GEMM_STAGES 3
 #define GEMM_THREADS 256

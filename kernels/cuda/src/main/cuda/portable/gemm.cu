@@ -1,50 +1,22 @@
 /* Matrix product with a low-rank update inside: C[r, n] (+)= alpha * sum_k A[a_rows[r], k] W(k, n) + sum_j Z[r, j] U(j, n) + bias[n].
  * The update is a few more steps of the same sum into the same accumulators, so W + U Z never exists and the result is rounded once.
  * Shapes    A [*, lda] bf16   Z [rows, rank] bf16   bias [n] or [experts, n]   C [*, ldc] bf16 or f32 (see `output`)
- *           gemm_nt, gemm_nt_narrow (forward):  W [experts, n, k], U [experts, n, rank]      W(k, n) = W[n, k]
- *           gemm_nn, gemm_nn_narrow (gradient): W [experts, k, n], U [experts, rank, n]      W(k, n) = W[k, n]
+ *           gemm_nt (forward):  W [experts, n, k], U [experts, n, rank]      W(k, n) = W[n, k]
+ *           gemm_nn (gradient): W [experts, k, n], U [experts, rank, n]      W(k, n) = W[k, n]
  *           tiles [*] {expert, first row, rows, 0}, tile_count [1] int32: the rows of each expert cut into pieces of at most GEMM_ROWS;
  *           null for one matrix of `rows` rows, of which only limit[0] - limit_offset exist where `limit` is given
  * Requires  lda % 8 == 0, A zero in columns k .. lda-1, pointers 16-byte aligned; nt: k % 8 == 0; nn: n % 8 == 0; gemm_*_any: nothing
  * Accumulates fp32      Launch  grid row tiles * column_blocks, block GEMM_THREADS, static shared memory; no cluster
  * Bound by  mma.sync      Source  Hu et al. 2021 eq. 3; grouping: MegaBlocks      Twin  Gemm.java */
-#include "../common/numbers.cuh"
-#include "../common/ptx.cuh"
-#include "../common/tiles.h"
+#include "gemm.cuh"
 
 namespace gemm {
-
-struct Tile { int expert, first, rows, unused; };
-
-struct Product {
-    const bf16* a;
-    const int* a_rows;                                        // row of A for each row, or null: the same
-    const bf16* w;
-    const bf16* z;
-    const bf16* u;
-    const void* bias;                                         // or null
-    void* c;
-    const int* c_rows;                                        // row of C for each row, or null: the same
-    const Tile* tiles;
-    const int* tile_count;
-    const int* limit;                                         // or null
-    long long w_stride, u_stride;                             // elements of one expert's W and U
-    int rows, n, k, lda, ldc, rank;
-    int bias_format, output, accumulate, limit_offset, column_blocks;
-    float alpha;
-};
-
-enum Output : int { OUTPUT_FLOAT32 = 0, OUTPUT_BFLOAT16 = 1, OUTPUT_ROUNDED_FLOAT32 = 2 };
 
 // Where 16-byte chunk c of row r lies in a tile with 64-byte rows, so that 8 rows of one chunk touch all banks.
 __device__ __forceinline__ uint32_t deep(int r, int c) { return r * 64 + ((c ^ (r >> 1 & 3)) << 4); }
 
-// The same for a tile with COLUMNS * 2-byte rows.
-template <int COLUMNS>
-__device__ __forceinline__ uint32_t wide(int r, int c) {
-    if constexpr (COLUMNS >= 64) return r * COLUMNS * 2 + ((c ^ (r & 7)) << 4);
-    else return r * COLUMNS * 2 + ((c ^ (r >> 2 & 1)) << 4);
-}
+// The same for a tile with GEMM_COLUMNS * 2-byte rows.
+__device__ __forceinline__ uint32_t wide(int r, int c) { return r * GEMM_COLUMNS * 2 + ((c ^ (r & 7)) << 4); }
 
 // Starts a copy of up to 8 numbers to shared memory, with zeros beyond `count`; `safe` is any readable address.
 template <bool ALIGNED>
@@ -54,14 +26,15 @@ __device__ __forceinline__ void copy(uint32_t to, const bf16* from, int count, c
 }
 
 // ALIGNED: every row of A and W begins at a multiple of 16 bytes; without it copies go element by element.
-template <int COLUMNS, int WARPS_M, int WARPS_N, bool TRANSPOSED, bool ALIGNED>
+template <bool TRANSPOSED, bool ALIGNED>
 __device__ __forceinline__ void multiply(const Product& p) {
+    constexpr int COLUMNS = GEMM_COLUMNS, WARPS_M = 4, WARPS_N = 2;
     constexpr int A_BYTES = GEMM_ROWS * GEMM_DEPTH * 2, B_BYTES = COLUMNS * GEMM_DEPTH * 2, STAGE = A_BYTES + B_BYTES;
     constexpr int OUT_ROW = COLUMNS * 2 + 16;                 // padded: rows of the staged output start in different banks
     constexpr int RING = GEMM_STAGES * STAGE, STAGED = GEMM_ROWS * OUT_ROW, BYTES = RING > STAGED ? RING : STAGED;
     constexpr int M16 = GEMM_ROWS / WARPS_M / 16, N16 = COLUMNS / WARPS_N / 16;
-    constexpr int B_CHUNKS = COLUMNS * GEMM_DEPTH / 8, B_LOADS = (B_CHUNKS + GEMM_THREADS - 1) / GEMM_THREADS;
-    static_assert(WARPS_M * WARPS_N * 32 == GEMM_THREADS && GEMM_DEPTH == 32 && GEMM_ROWS * 4 == 2 * GEMM_THREADS);
+    constexpr int B_CHUNKS = COLUMNS * GEMM_DEPTH / 8, B_LOADS = B_CHUNKS / GEMM_THREADS;
+    static_assert(WARPS_M * WARPS_N * 32 == GEMM_THREADS && GEMM_DEPTH == 32 && GEMM_ROWS * 4 == 2 * GEMM_THREADS && B_CHUNKS % GEMM_THREADS == 0);
     static_assert(BYTES <= 48 * 1024, "static shared memory ends at 48 KiB");
     __shared__ __align__(128) uint8_t storage[BYTES];
     const uint32_t shared = ptx::shared_address(storage);
@@ -106,14 +79,12 @@ __device__ __forceinline__ void multiply(const Product& p) {
 #pragma unroll
         for (int i = 0; i < B_LOADS; i++) {
             const int chunk = t + i * GEMM_THREADS;
-            if (B_CHUNKS % GEMM_THREADS == 0 || chunk < B_CHUNKS) {
-                if constexpr (TRANSPOSED) {
-                    const int r = chunk / (COLUMNS / 8), c = chunk % (COLUMNS / 8), n = column + c * 8;
-                    copy<ALIGNED>(b + wide<COLUMNS>(r, c), w + static_cast<long long>(k0 + r) * p.n + n, k0 + r < p.k ? p.n - n : 0, w);
-                } else {
-                    const int r = chunk / 4, c = chunk % 4;
-                    copy<ALIGNED>(b + deep(r, c), w + static_cast<long long>(column + r) * p.k + k0 + c * 8, column + r < p.n ? p.k - k0 - c * 8 : 0, w);
-                }
+            if constexpr (TRANSPOSED) {
+                const int r = chunk / (COLUMNS / 8), c = chunk % (COLUMNS / 8), n = column + c * 8;
+                copy<ALIGNED>(b + wide(r, c), w + static_cast<long long>(k0 + r) * p.n + n, k0 + r < p.k ? p.n - n : 0, w);
+            } else {
+                const int r = chunk / 4, c = chunk % 4;
+                copy<ALIGNED>(b + deep(r, c), w + static_cast<long long>(column + r) * p.k + k0 + c * 8, column + r < p.n ? p.k - k0 - c * 8 : 0, w);
             }
         }
     };
@@ -132,7 +103,7 @@ __device__ __forceinline__ void multiply(const Product& p) {
         for (int n = 0; n < N16; n++) {
             uint32_t fb[4];
             const int block = wn * N16 + n;
-            if constexpr (TRANSPOSED) ptx::load_matrices_transposed(fb, b + wide<COLUMNS>(k16 * 16 + (lane & 15), block * 2 + lane / 16));
+            if constexpr (TRANSPOSED) ptx::load_matrices_transposed(fb, b + wide(k16 * 16 + (lane & 15), block * 2 + lane / 16));
             else ptx::load_matrices(fb, b + deep(block * 16 + (lane & 7) + lane / 16 * 8, k16 * 2 + (lane >> 3 & 1)));
             const ptx::Right even(fb[0], fb[1]), odd(fb[2], fb[3]);
 #pragma unroll
@@ -188,7 +159,7 @@ __device__ __forceinline__ void multiply(const Product& p) {
         for (int chunk = t; chunk < B_CHUNKS; chunk += GEMM_THREADS) {
             if constexpr (TRANSPOSED) {
                 const int r = chunk / (COLUMNS / 8), c = chunk % (COLUMNS / 8), n = column + c * 8;
-                ptx::store16(b + wide<COLUMNS>(r, c), load_guarded(u + static_cast<long long>(r0 + r) * p.n + n, r0 + r < p.rank ? p.n - n : 0, aligned));
+                ptx::store16(b + wide(r, c), load_guarded(u + static_cast<long long>(r0 + r) * p.n + n, r0 + r < p.rank ? p.n - n : 0, aligned));
             } else {
                 const int r = chunk / 4, j = r0 + chunk % 4 * 8;
                 ptx::store16(b + deep(r, chunk % 4), load_guarded(u + static_cast<long long>(column + r) * p.rank + j, column + r < p.n ? p.rank - j : 0, p.rank % 8 == 0));
@@ -220,16 +191,7 @@ __device__ __forceinline__ void multiply(const Product& p) {
                     const long long row = p.c_rows == nullptr ? first + r : p.c_rows[first + r];
 #pragma unroll
                     for (int i = 0; i < 2; i++) {
-                        if (column + c + i >= p.n) continue;
-                        const long long at = row * p.ldc + column + c + i;
-                        if (p.output == OUTPUT_BFLOAT16) {
-                            bf16* out = static_cast<bf16*>(p.c) + at;
-                            *out = __float2bfloat16_rn(p.accumulate ? __bfloat162float(*out) + v[i] : v[i]);
-                        } else {
-                            float* out = static_cast<float*>(p.c) + at;
-                            const float value = p.output == OUTPUT_ROUNDED_FLOAT32 ? rounded(v[i]) : v[i];
-                            *out = p.accumulate ? *out + value : value;
-                        }
+                        if (column + c + i < p.n) put(p, row * p.ldc + column + c + i, v[i]);
                     }
                 }
             }
@@ -249,17 +211,15 @@ __device__ __forceinline__ void multiply(const Product& p) {
 
 }  // namespace gemm
 
-#define GEMM(NAME, RESIDENT, COLUMNS, WARPS_M, WARPS_N, TRANSPOSED)                                                          \
-    extern "C" __global__ void __launch_bounds__(GEMM_THREADS, ptx::TURING ? 1 : RESIDENT)                                   \
+#define GEMM(NAME, TRANSPOSED)                                                                                               \
+    extern "C" __global__ void __launch_bounds__(GEMM_THREADS, ptx::TURING ? 1 : 2)                                          \
     gemm_##NAME(const __grid_constant__ gemm::Product p) {                                                                   \
-        gemm::multiply<COLUMNS, WARPS_M, WARPS_N, TRANSPOSED, true>(p);                                                      \
+        gemm::multiply<TRANSPOSED, true>(p);                                                                                 \
     }                                                                                                                        \
     extern "C" __global__ void __launch_bounds__(GEMM_THREADS)                                                               \
     gemm_##NAME##_any(const __grid_constant__ gemm::Product p) {                                                             \
-        gemm::multiply<COLUMNS, WARPS_M, WARPS_N, TRANSPOSED, false>(p);                                                     \
+        gemm::multiply<TRANSPOSED, false>(p);                                                                                \
     }
-GEMM(nt, 2, GEMM_COLUMNS, 4, 2, false)
-GEMM(nn, 2, GEMM_COLUMNS, 4, 2, true)
-GEMM(nt_narrow, 1, GEMM_NARROW_COLUMNS, 8, 1, false)
-GEMM(nn_narrow, 1, GEMM_NARROW_COLUMNS, 8, 1, true)
+GEMM(nt, false)
+GEMM(nn, true)
 #undef GEMM

@@ -7,6 +7,7 @@
 #include "router.cu"
 #include "router_split.cu"
 #include "gemm.cu"
+#include "gemm_narrow.cu"
 #include "shallow.cu"
 #include "lora_z.cu"
 #include "lora_gradient.cu"

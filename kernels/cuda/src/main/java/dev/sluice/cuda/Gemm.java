@@ -5,18 +5,33 @@ import dev.sluice.compute.DType;
 import dev.sluice.compute.Tensor;
 import java.util.List;
 
-/// One matrix product, described by name; twin of `portable/gemm.cu`, or a [LoraProjection], [ShallowGemm], [HopperGemm] or
-/// [HopperExpertGemm] where they take it.
+/// One matrix product, described by name; twin of `portable/gemm.cu` and `gemm_narrow.cu`, or a [LoraProjection], [ShallowGemm],
+/// [HopperGemm] or [HopperExpertGemm] where they take it.
 final class Gemm {
     private static final int ROWS = TileSizes.of("GEMM_ROWS");
-    private static final int COLUMNS = TileSizes.of("GEMM_COLUMNS");
-    private static final int NARROW_COLUMNS = TileSizes.of("GEMM_NARROW_COLUMNS");
     private static final int THREADS = TileSizes.of("GEMM_THREADS");
     /// Products of at most this many columns take the narrow tile: LoRA's z.
-    private static final int NARROW = 2 * NARROW_COLUMNS;
-    /// Where wide tiles would keep fewer than one in so many multiprocessors busy, narrow ones end sooner: a router's logits.
+    private static final int NARROW = TileSizes.of("GEMM_NARROW_COLUMNS");
+    /// Where tiles would keep fewer than one in so many multiprocessors busy, smaller ones end sooner: a router's logits.
     private static final int IDLE = 2;
     private static final int ALIGNMENT = 16;
+
+    /// Rows and columns of a block.
+    private enum Tile {
+        WIDE("", ROWS, TileSizes.of("GEMM_COLUMNS")),
+        SQUARE("_narrow_64", 64, 64),
+        NARROW("_narrow", TileSizes.of("GEMM_NARROW_ROWS"), Gemm.NARROW);
+
+        private final String suffix;
+        private final int rows;
+        private final int columns;
+
+        Tile(String suffix, int rows, int columns) {
+            this.suffix = suffix;
+            this.rows = rows;
+            this.columns = columns;
+        }
+    }
 
     /// How the frozen matrix is read.
     enum Form {
@@ -206,16 +221,33 @@ final class Gemm {
             }
             return;
         }
-        boolean narrow = n <= NARROW || rowTiles * Math.ceilDiv(n, COLUMNS) * IDLE < device.multiprocessors();
-        int columnBlocks = Math.ceilDiv(n, narrow ? NARROW_COLUMNS : COLUMNS);
-        device.launch(form.kernel + (narrow ? "_narrow" : "") + (aligned() ? "" : "_any"))
-                .detail(sizes()).grid(rowTiles * columnBlocks).block(THREADS).beginStruct()
+        var tile = tile();
+        int columnBlocks = Math.ceilDiv(n, tile.columns);
+        device.launch(form.kernel + tile.suffix + (aligned() ? "" : "_any"))
+                .detail(sizes()).grid(blocks(tile)).block(THREADS).beginStruct()
                 .pointer(a).pointer(aRows, aRowsFrom).pointer(weight).pointer(z).pointer(u).pointer(bias).pointer(c)
                 .pointer(cRows, cRowsFrom).pointer(tiles == null ? null : tiles.fixed().table()).pointer(tiles == null ? null : tiles.fixed().count())
                 .pointer(limit).int64((long) n * k).int64((long) n * rank)
                 .int32(rows).int32(n).int32(k).int32(lda).int32(ldc).int32(rank)
                 .int32(bias == null ? 0 : Launch.code(bias.dtype())).int32(output.ordinal()).flag(accumulate).int32(limitOffset)
                 .int32(columnBlocks).float32(alpha).endStruct().run();
+    }
+
+    private Tile tile() {
+        if (n > NARROW && busy(Tile.WIDE)) {
+            return Tile.WIDE;
+        }
+        boolean square = form == Form.FORWARD && tiles == null && aligned() && n > NARROW;
+        return square && busy(Tile.SQUARE) ? Tile.SQUARE : Tile.NARROW;
+    }
+
+    private boolean busy(Tile tile) {
+        return blocks(tile) * IDLE >= device.multiprocessors();
+    }
+
+    private long blocks(Tile tile) {
+        long rowBlocks = tiles == null ? Math.ceilDiv(rows, tile.rows) : (long) tiles.fixed().limit() * (ROWS / tile.rows);
+        return rowBlocks * Math.ceilDiv(n, tile.columns);
     }
 
     /// Its sizes, where times are taken.
