@@ -12,24 +12,25 @@ final class Gemm {
     private static final int THREADS = TileSizes.of("GEMM_THREADS");
     /// Products of at most this many columns take the narrow tile: LoRA's z.
     private static final int NARROW = TileSizes.of("GEMM_NARROW_COLUMNS");
-    /// Where tiles would keep fewer than one in so many multiprocessors busy, smaller ones end sooner: a router's logits.
-    private static final int IDLE = 2;
     private static final int ALIGNMENT = 16;
 
     /// Rows and columns of a block.
     private enum Tile {
-        WIDE("", ROWS, TileSizes.of("GEMM_COLUMNS")),
-        SQUARE("_narrow_64", 64, 64),
-        NARROW("_narrow", TileSizes.of("GEMM_NARROW_ROWS"), Gemm.NARROW);
+        WIDE("", ROWS, TileSizes.of("GEMM_COLUMNS"), 2),
+        SQUARE("_narrow_64", 64, 64, 3),
+        NARROW("_narrow", TileSizes.of("GEMM_NARROW_ROWS"), Gemm.NARROW, Integer.MAX_VALUE);
 
         private final String suffix;
         private final int rows;
         private final int columns;
+        /// Where it would keep fewer than one in so many multiprocessors busy, a smaller one ends sooner: a router's logits.
+        private final int idle;
 
-        Tile(String suffix, int rows, int columns) {
+        Tile(String suffix, int rows, int columns, int idle) {
             this.suffix = suffix;
             this.rows = rows;
             this.columns = columns;
+            this.idle = idle;
         }
     }
 
@@ -242,7 +243,7 @@ final class Gemm {
     }
 
     private boolean busy(Tile tile) {
-        return blocks(tile) * IDLE >= device.multiprocessors();
+        return blocks(tile) * tile.idle >= device.multiprocessors();
     }
 
     private long blocks(Tile tile) {
